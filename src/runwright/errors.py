@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every exception that Runwright raises on its own account.
+
+::
+
+    RunwrightError
+     ├─ ConfigurationError (ValueError)      an agent, tool, plugin, app or runner was put together wrongly
+     │   ├─ UnsupportedTypeError (TypeError) a type that has no JSON Schema, named with its parameter
+     │   └─ AgentLoadError                   a file or module gave no agent
+     ├─ InputValidationError (ValueError)    what the caller handed to a run cannot be run
+     ├─ InvalidStateError (ValueError)       a state value that JSON cannot hold
+     ├─ TemplateError (KeyError)             an instruction names state or a file that is not there
+     ├─ NotFoundError (LookupError)
+     │   ├─ SessionNotFoundError (ValueError)
+     │   └─ InvocationNotFoundError (ValueError)
+     ├─ AlreadyExistsError (ValueError)      the id is taken
+     ├─ StaleSessionError                    somebody else wrote to the session first
+     ├─ SessionBusyError                     the session runs already, and the policy is ``reject``
+     ├─ RunnerClosedError (RuntimeError)     a run after ``close()``
+     ├─ RunCancelledError                    the run was stopped; ``reason`` says why
+     │   ├─ CallerLeftError                  by those who followed it, who all left before its end
+     │   └─ RunRolledBackError               and what it said and changed is taken back
+     ├─ DeadlineExceededError (TimeoutError) a run, model or tool took longer than it was given
+     │   └─ NodeTimeoutError                 and so did a node of a workflow
+     ├─ LlmCallsLimitExceededError           ``RunConfig.max_llm_calls`` is used up
+     ├─ MissingDependencyError (ImportError) an extra is not installed; the message names it
+     ├─ ModelError                           a model could not answer
+     │   └─ ModelNotFoundError (ValueError)  no model class is registered for the name
+     ├─ ToolError                            a tool call went wrong; the model is told
+     │   ├─ UnknownToolError                 the model named a tool that does not exist
+     │   ├─ ToolArgumentsError (ValueError)  the arguments do not fit the tool's schema
+     │   └─ ToolExecutionError               raised by a tool to say what kind of failure it had
+     └─ PluginError (RuntimeError)           a plugin's hook raised
+
+The second base, where there is one, is what a caller would have caught had the standard library raised it.
+Messages say what to do. Nothing here is ever swallowed by the engine.
+"""
+
+
+class RunwrightError(Exception):
+    """The root of the tree: catch it to catch everything that Runwright raises on its own account."""
+
+
+class ConfigurationError(RunwrightError, ValueError):
+    """An agent, tool, plugin, app or runner was put together wrongly. Raised when it is made."""
+
+
+class UnsupportedTypeError(ConfigurationError, TypeError):
+    """A type that cannot be described to a model as JSON Schema."""
+
+
+class AgentLoadError(ConfigurationError):
+    """A path or module did not give an agent. The cause, where there is one, is chained."""
+
+
+class InputValidationError(RunwrightError, ValueError):
+    """What the caller handed over cannot be run. Raised before any work is done."""
+
+
+class InvalidStateError(RunwrightError, ValueError):
+    """A state value cannot be stored as JSON. Raised before anything is written."""
+
+
+class TemplateError(RunwrightError, KeyError):
+    """An instruction names a state key or an artifact that does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the message's repr
+
+
+class NotFoundError(RunwrightError, LookupError):
+    """Something that was named does not exist."""
+
+
+class SessionNotFoundError(NotFoundError, ValueError):
+    """There is no session with this app name, user id and session id."""
+
+
+class InvocationNotFoundError(NotFoundError, ValueError):
+    """The session holds no invocation with this id."""
+
+
+class AlreadyExistsError(RunwrightError, ValueError):
+    """The id is taken."""
+
+
+class StaleSessionError(RunwrightError):
+    """The session was changed by somebody else after it was read: read it again, then append."""
+
+
+class SessionBusyError(RunwrightError):
+    """The session is running another message and ``RunConfig.when_busy`` is ``"reject"``."""
+
+
+class RunnerClosedError(RunwrightError, RuntimeError):
+    """The runner was closed. Make a new one."""
+
+
+class RunCancelledError(RunwrightError):
+    """The run was cancelled. The session is sound and may be used again.
+
+    Attributes:
+        reason: What ``cancel(reason)`` was given.
+    """
+
+    def __init__(self, reason: str = "cancelled") -> None:
+        super().__init__(f"The run was cancelled: {reason}")
+        self.reason = reason
+
+
+class CallerLeftError(RunCancelledError):
+    """All who followed the run left before its end. Nothing failed: its hooks see the end of a run."""
+
+    def __init__(self) -> None:
+        super().__init__("its caller left")
+
+
+class RunRolledBackError(RunCancelledError):
+    """The run was cancelled, and what it said and changed is taken back."""
+
+
+class DeadlineExceededError(RunwrightError, TimeoutError):
+    """A run, a model or a tool took longer than it was given."""
+
+
+class NodeTimeoutError(DeadlineExceededError):
+    """A node of a workflow took longer than its ``timeout``."""
+
+
+class LlmCallsLimitExceededError(RunwrightError):
+    """The run made as many model calls as ``RunConfig.max_llm_calls`` allows."""
+
+
+class MissingDependencyError(RunwrightError, ImportError):
+    """An optional dependency is not installed. The message names the extra that brings it."""
+
+
+class ModelError(RunwrightError):
+    """A model could not answer."""
+
+
+class ModelNotFoundError(ModelError, ValueError):
+    """No model class is registered for this name."""
+
+
+class ToolError(RunwrightError):
+    """A tool call went wrong in a way that the model is told about."""
+
+
+class UnknownToolError(ToolError):
+    """The model called a tool that the agent does not have."""
+
+
+class ToolArgumentsError(ToolError, ValueError):
+    """The arguments of a tool call do not fit the tool's schema."""
+
+
+class ToolExecutionError(ToolError):
+    """Raise it in a tool to name the kind of failure.
+
+    Attributes:
+        error_type: A short name of the kind, for example ``"HTTP_404"``.
+    """
+
+    def __init__(self, message: str, error_type: str | None = None) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class PluginError(RunwrightError, RuntimeError):
+    """A plugin's hook raised. The cause is chained."""

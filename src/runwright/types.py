@@ -1,0 +1,515 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The message vocabulary: what is said to a model and what it says.
+
+The names and fields are those of the Gemini API (https://ai.google.dev/api), so that
+``from google.genai import types`` becomes ``from runwright import types``.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, cast
+
+from runwright.errors import InputValidationError
+from runwright.record import Record, copy_json
+
+
+class OpenEnum(enum.StrEnum):
+    """An enum of strings that takes values which are newer than this release."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        known = cls.__members__.get(value.upper())
+        if known is not None:
+            return known
+        member = str.__new__(cls, value)
+        member._name_, member._value_ = value, value
+        return member
+
+
+class FinishReason(OpenEnum):
+    FINISH_REASON_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+    STOP = "STOP"
+    MAX_TOKENS = "MAX_TOKENS"
+    SAFETY = "SAFETY"
+    RECITATION = "RECITATION"
+    LANGUAGE = "LANGUAGE"
+    OTHER = "OTHER"
+    BLOCKLIST = "BLOCKLIST"
+    PROHIBITED_CONTENT = "PROHIBITED_CONTENT"
+    SPII = "SPII"
+    MALFORMED_FUNCTION_CALL = "MALFORMED_FUNCTION_CALL"
+    UNEXPECTED_TOOL_CALL = "UNEXPECTED_TOOL_CALL"
+    IMAGE_SAFETY = "IMAGE_SAFETY"
+
+
+class Modality(OpenEnum):
+    MODALITY_UNSPECIFIED = "MODALITY_UNSPECIFIED"
+    TEXT = "TEXT"
+    IMAGE = "IMAGE"
+    AUDIO = "AUDIO"
+
+
+class Type(OpenEnum):
+    """The types of the OpenAPI subset that :class:`Schema` speaks."""
+
+    TYPE_UNSPECIFIED = "TYPE_UNSPECIFIED"
+    STRING = "STRING"
+    NUMBER = "NUMBER"
+    INTEGER = "INTEGER"
+    BOOLEAN = "BOOLEAN"
+    ARRAY = "ARRAY"
+    OBJECT = "OBJECT"
+    NULL = "NULL"
+
+
+class FunctionCallingConfigMode(OpenEnum):
+    MODE_UNSPECIFIED = "MODE_UNSPECIFIED"
+    AUTO = "AUTO"
+    ANY = "ANY"
+    NONE = "NONE"
+    VALIDATED = "VALIDATED"
+
+
+class HarmCategory(OpenEnum):
+    HARM_CATEGORY_UNSPECIFIED = "HARM_CATEGORY_UNSPECIFIED"
+    HARM_CATEGORY_HARASSMENT = "HARM_CATEGORY_HARASSMENT"
+    HARM_CATEGORY_HATE_SPEECH = "HARM_CATEGORY_HATE_SPEECH"
+    HARM_CATEGORY_SEXUALLY_EXPLICIT = "HARM_CATEGORY_SEXUALLY_EXPLICIT"
+    HARM_CATEGORY_DANGEROUS_CONTENT = "HARM_CATEGORY_DANGEROUS_CONTENT"
+    HARM_CATEGORY_CIVIC_INTEGRITY = "HARM_CATEGORY_CIVIC_INTEGRITY"
+
+
+class HarmBlockThreshold(OpenEnum):
+    HARM_BLOCK_THRESHOLD_UNSPECIFIED = "HARM_BLOCK_THRESHOLD_UNSPECIFIED"
+    BLOCK_LOW_AND_ABOVE = "BLOCK_LOW_AND_ABOVE"
+    BLOCK_MEDIUM_AND_ABOVE = "BLOCK_MEDIUM_AND_ABOVE"
+    BLOCK_ONLY_HIGH = "BLOCK_ONLY_HIGH"
+    BLOCK_NONE = "BLOCK_NONE"
+    OFF = "OFF"
+
+
+class Language(OpenEnum):
+    LANGUAGE_UNSPECIFIED = "LANGUAGE_UNSPECIFIED"
+    PYTHON = "PYTHON"
+
+
+class Outcome(OpenEnum):
+    OUTCOME_UNSPECIFIED = "OUTCOME_UNSPECIFIED"
+    OUTCOME_OK = "OUTCOME_OK"
+    OUTCOME_FAILED = "OUTCOME_FAILED"
+    OUTCOME_DEADLINE_EXCEEDED = "OUTCOME_DEADLINE_EXCEEDED"
+
+
+# --- what a message is made of -------------------------------------------------------------------------------
+
+
+class Blob(Record, kw_only=True, gc=False):
+    """Bytes in the message itself."""
+
+    data: bytes | None = None
+    mime_type: str | None = None
+    display_name: str | None = None
+
+
+class FileData(Record, kw_only=True, gc=False):
+    """Bytes that lie elsewhere, by URI."""
+
+    file_uri: str | None = None
+    mime_type: str | None = None
+    display_name: str | None = None
+
+
+class FunctionCall(Record, kw_only=True, gc=False):
+    """A model asks for a function to be called."""
+
+    id: str | None = None
+    args: dict[str, Any] | None = None
+    name: str | None = None
+    partial_args: list[dict[str, Any]] | None = None
+    will_continue: bool | None = None
+
+
+class FunctionResponsePart(Record, kw_only=True, gc=False):
+    """A file or an image that a function answered with."""
+
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
+
+
+class FunctionResponse(Record, kw_only=True, gc=False):
+    """What the function answered."""
+
+    will_continue: bool | None = None
+    scheduling: str | None = None
+    parts: list[FunctionResponsePart] | None = None
+    id: str | None = None
+    name: str | None = None
+    response: dict[str, Any] | None = None
+
+
+class ExecutableCode(Record, kw_only=True, gc=False):
+    """Code that a model wants run."""
+
+    code: str | None = None
+    language: Language | None = None
+    id: str | None = None
+
+
+class CodeExecutionResult(Record, kw_only=True, gc=False):
+    """What came of it."""
+
+    outcome: Outcome | None = None
+    output: str | None = None
+    id: str | None = None
+
+
+class VideoMetadata(Record, kw_only=True, gc=False):
+    start_offset: str | None = None
+    end_offset: str | None = None
+    fps: float | None = None
+
+
+class Part(Record, kw_only=True, gc=False):
+    """One piece of a message: text, bytes, a function call, a function's answer, code."""
+
+    media_resolution: Any = None
+    code_execution_result: CodeExecutionResult | None = None
+    executable_code: ExecutableCode | None = None
+    file_data: FileData | None = None
+    function_call: FunctionCall | None = None
+    function_response: FunctionResponse | None = None
+    inline_data: Blob | None = None
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: bytes | None = None
+    video_metadata: VideoMetadata | None = None
+    part_metadata: dict[str, Any] | None = None
+
+    @classmethod
+    def from_text(cls, *, text: str) -> Self:
+        return cls(text=text)
+
+    @classmethod
+    def from_bytes(cls, *, data: bytes, mime_type: str) -> Self:
+        return cls(inline_data=Blob(data=data, mime_type=mime_type))
+
+    @classmethod
+    def from_uri(cls, *, file_uri: str, mime_type: str | None = None) -> Self:
+        return cls(file_data=FileData(file_uri=file_uri, mime_type=mime_type))
+
+    @classmethod
+    def from_function_call(cls, *, name: str, args: dict[str, Any]) -> Self:
+        return cls(function_call=FunctionCall(name=name, args=args))
+
+    @classmethod
+    def from_function_response(
+        cls, *, name: str, response: dict[str, Any], parts: list[FunctionResponsePart] | None = None
+    ) -> Self:
+        return cls(function_response=FunctionResponse(name=name, response=response, parts=parts))
+
+    @classmethod
+    def from_executable_code(cls, *, code: str, language: Language = Language.PYTHON) -> Self:
+        return cls(executable_code=ExecutableCode(code=code, language=language))
+
+    @classmethod
+    def from_code_execution_result(cls, *, outcome: Outcome, output: str) -> Self:
+        return cls(code_execution_result=CodeExecutionResult(outcome=outcome, output=output))
+
+
+class Content(Record, kw_only=True, gc=False):
+    """One message. ``role`` is ``"user"`` or ``"model"``."""
+
+    parts: list[Part] | None = None
+    role: str | None = None
+
+    def __post_init__(self) -> None:
+        """Takes parts as dicts too, as programs write them."""
+        for part in self.parts or ():
+            if type(part) is not Part:
+                self.parts = [Part.model_validate(one) for one in cast("list[Any]", self.parts)]
+                return
+
+
+def copy_content(content: Content) -> Content:
+    """A copy that shares nothing which can change, bytes and strings aside."""
+    parts = content.parts
+    return Content(role=content.role, parts=None if parts is None else [copy_part(part) for part in parts])
+
+
+def copy_part(part: Part) -> Part:
+    """The same for one part."""
+    twin = part.__copy__()
+    if part.text is not None and part.part_metadata is None:
+        return twin
+    if (call := part.function_call) is not None:
+        twin.function_call = copy_call(call)
+    if (answer := part.function_response) is not None:
+        twin.function_response = answer.__copy__()
+        twin.function_response.response = copy_json(answer.response)
+        if answer.parts is not None:
+            twin.function_response.parts = [file.model_copy(deep=True) for file in answer.parts]
+    for name in ("inline_data", "file_data", "executable_code", "code_execution_result", "video_metadata"):
+        if (value := getattr(part, name)) is not None:
+            setattr(twin, name, value.__copy__())
+    twin.part_metadata = copy_json(part.part_metadata)
+    return twin
+
+
+def copy_call(call: FunctionCall) -> FunctionCall:
+    """The same for a function call."""
+    twin = call.__copy__()
+    twin.args = copy_json(call.args)
+    return twin
+
+
+def UserContent(parts: Any) -> Content:
+    """A message of the user, of a text, a part, or a list of them."""
+    return Content(role="user", parts=to_parts(parts))
+
+
+def ModelContent(parts: Any) -> Content:
+    """A message of the model, of a text, a part, or a list of them."""
+    return Content(role="model", parts=to_parts(parts))
+
+
+def to_parts(value: Any) -> list[Part]:
+    """The parts that a text, a part, a file or a list of such makes."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_to_part(item) for item in cast("Sequence[Any]", value)]
+    return [_to_part(value)]
+
+
+def _to_part(value: Any) -> Part:
+    if isinstance(value, str):
+        return Part(text=value)
+    if isinstance(value, Blob):
+        return Part(inline_data=value)
+    if isinstance(value, FileData):
+        return Part(file_data=value)
+    if isinstance(value, FunctionCall):
+        return Part(function_call=value)
+    if isinstance(value, FunctionResponse):
+        return Part(function_response=value)
+    return Part.model_validate(value)
+
+
+def to_content(value: Any, *, role: str = "user") -> Content:
+    """The message that ``value`` stands for.
+
+    Args:
+        value: A text, a :class:`Content`, a part or a list of parts, the JSON form of a content as a dict in either
+            spelling, or an object of ``google.genai.types``.
+        role: The role where ``value`` names none.
+
+    Raises:
+        InputValidationError: It stands for no message.
+    """
+    if isinstance(value, Content):
+        parts = value.parts
+        if parts is not None and not all(isinstance(part, Part) for part in parts):
+            parts = to_parts(parts)
+        return value if value.role and parts is value.parts else Content(role=value.role or role, parts=parts)
+    if isinstance(value, str | Part | Blob | FileData | list | tuple):
+        return Content(role=role, parts=to_parts(value))
+    if isinstance(value, Mapping) or hasattr(value, "model_dump"):
+        if "parts" in value if isinstance(value, Mapping) else hasattr(value, "parts"):
+            content = Content.model_validate(value)
+            return content if content.role else Content(role=role, parts=content.parts)
+        return Content(role=role, parts=[Part.model_validate(value)])
+    raise InputValidationError(
+        f"A message cannot be made of {type(value).__name__}: give a text, a types.Content, its JSON form as a dict, "
+        "or a list of types.Part"
+    )
+
+
+def text_of(content: Content | None) -> str:
+    """All text of a message, thoughts left out, joined."""
+    if content is None or not content.parts:
+        return ""
+    return "".join(part.text for part in content.parts if part.text and not part.thought)
+
+
+# --- what comes with an answer -------------------------------------------------------------------------------
+
+
+class GenerateContentResponseUsageMetadata(Record, kw_only=True, gc=False):
+    """What a model call used, in tokens."""
+
+    cache_tokens_details: list[dict[str, Any]] | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    candidates_tokens_details: list[dict[str, Any]] | None = None
+    prompt_token_count: int | None = None
+    prompt_tokens_details: list[dict[str, Any]] | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    tool_use_prompt_tokens_details: list[dict[str, Any]] | None = None
+    total_token_count: int | None = None
+    traffic_type: str | None = None
+
+
+UsageMetadata = GenerateContentResponseUsageMetadata
+
+
+class Transcription(Record, kw_only=True, gc=False):
+    text: str | None = None
+    finished: bool | None = None
+    language_code: str | None = None
+
+
+# --- what a request is made of -------------------------------------------------------------------------------
+
+
+class Schema(Record, kw_only=True):
+    """A type in the OpenAPI subset of the Gemini API."""
+
+    additional_properties: Any = None
+    any_of: list["Schema"] | None = None
+    default: Any = None
+    description: str | None = None
+    enum: list[str] | None = None
+    example: Any = None
+    format: str | None = None
+    items: "Schema | None" = None
+    max_items: int | None = None
+    max_length: int | None = None
+    max_properties: int | None = None
+    maximum: float | None = None
+    min_items: int | None = None
+    min_length: int | None = None
+    min_properties: int | None = None
+    minimum: float | None = None
+    nullable: bool | None = None
+    pattern: str | None = None
+    properties: dict[str, "Schema"] | None = None
+    property_ordering: list[str] | None = None
+    required: list[str] | None = None
+    title: str | None = None
+    type: Type | None = None
+
+
+class FunctionDeclaration(Record, kw_only=True):
+    """A function as a model is shown it. ``parameters_json_schema`` is JSON Schema (2020-12)."""
+
+    behavior: str | None = None
+    description: str | None = None
+    name: str | None = None
+    parameters: Schema | None = None
+    parameters_json_schema: dict[str, Any] | None = None
+    response: Schema | None = None
+    response_json_schema: dict[str, Any] | None = None
+
+
+class Tool(Record, kw_only=True):
+    """Functions of ours, or a tool that the provider runs itself (free-form settings)."""
+
+    function_declarations: list[FunctionDeclaration] | None = None
+    retrieval: dict[str, Any] | None = None
+    google_search: dict[str, Any] | None = None
+    google_search_retrieval: dict[str, Any] | None = None
+    google_maps: dict[str, Any] | None = None
+    code_execution: dict[str, Any] | None = None
+    computer_use: dict[str, Any] | None = None
+    enterprise_web_search: dict[str, Any] | None = None
+    url_context: dict[str, Any] | None = None
+    file_search: dict[str, Any] | None = None
+
+
+class FunctionCallingConfig(Record, kw_only=True):
+    allowed_function_names: list[str] | None = None
+    mode: FunctionCallingConfigMode | None = None
+
+
+class ToolConfig(Record, kw_only=True):
+    function_calling_config: FunctionCallingConfig | None = None
+    retrieval_config: dict[str, Any] | None = None
+
+
+class SafetySetting(Record, kw_only=True):
+    category: HarmCategory | None = None
+    method: str | None = None
+    threshold: HarmBlockThreshold | None = None
+
+
+class ThinkingConfig(Record, kw_only=True):
+    include_thoughts: bool | None = None
+    thinking_budget: int | None = None
+    thinking_level: str | None = None
+
+
+class PrebuiltVoiceConfig(Record, kw_only=True):
+    voice_name: str | None = None
+
+
+class VoiceConfig(Record, kw_only=True):
+    prebuilt_voice_config: PrebuiltVoiceConfig | None = None
+    replicated_voice_config: dict[str, Any] | None = None
+
+
+class SpeechConfig(Record, kw_only=True):
+    language_code: str | None = None
+    multi_speaker_voice_config: dict[str, Any] | None = None
+    voice_config: VoiceConfig | None = None
+
+
+class AudioTranscriptionConfig(Record, kw_only=True):
+    language_codes: list[str] | None = None
+
+
+class HttpRetryOptions(Record, kw_only=True):
+    attempts: int | None = None
+    exp_base: float | None = None
+    http_status_codes: list[int] | None = None
+    initial_delay: float | None = None
+    jitter: float | None = None
+    max_delay: float | None = None
+
+
+class HttpOptions(Record, kw_only=True):
+    """``timeout`` is in milliseconds, as in the Gemini SDK."""
+
+    api_version: str | None = None
+    base_url: str | None = None
+    extra_body: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+    retry_options: HttpRetryOptions | None = None
+    timeout: int | None = None
+
+
+class GenerateContentConfig(Record, kw_only=True):
+    """How the model is to answer. Fields that a provider does not know are left out of its request."""
+
+    audio_timestamp: bool | None = None
+    automatic_function_calling: dict[str, Any] | None = None
+    cached_content: str | None = None
+    candidate_count: int | None = None
+    frequency_penalty: float | None = None
+    http_options: HttpOptions | None = None
+    image_config: dict[str, Any] | None = None
+    labels: dict[str, str] | None = None
+    logprobs: int | None = None
+    max_output_tokens: int | None = None
+    media_resolution: str | None = None
+    model_selection_config: dict[str, Any] | None = None
+    presence_penalty: float | None = None
+    response_json_schema: Any = None
+    response_logprobs: bool | None = None
+    response_mime_type: str | None = None
+    response_modalities: list[str] | None = None
+    response_schema: Any = None
+    routing_config: dict[str, Any] | None = None
+    safety_settings: list[SafetySetting] | None = None
+    seed: int | None = None
+    service_tier: str | None = None
+    should_return_http_response: bool | None = None
+    speech_config: SpeechConfig | None = None
+    stop_sequences: list[str] | None = None
+    system_instruction: Any = None
+    temperature: float | None = None
+    thinking_config: ThinkingConfig | None = None
+    tool_config: ToolConfig | None = None
+    tools: list[Any] | None = None
+    top_k: float | None = None
+    top_p: float | None = None

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What user code gets: ReadonlyContext for instructions; Context, which is CallbackContext and ToolContext."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from runwright.artifact import ArtifactVersion, BaseArtifactService
+from runwright.config import RunConfig
+from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService
+from runwright.errors import ConfigurationError, InputValidationError
+from runwright.event import Event, EventActions, ToolConfirmation
+from runwright.invocation import InvocationContext
+from runwright.memory import BaseMemoryService, MemoryEntry, SearchMemoryResponse
+from runwright.session import Session
+from runwright.state import State
+from runwright.types import Content, Part
+
+if TYPE_CHECKING:
+    from runwright.agent import BaseAgent
+
+
+class ReadonlyContext:
+    """What an instruction may look at."""
+
+    __slots__ = ("invocation_context",)
+
+    def __init__(self, invocation_context: InvocationContext) -> None:
+        self.invocation_context = invocation_context
+
+    @property
+    def _invocation_context(self) -> InvocationContext:
+        """What ADK calls it: private there, and programs use it all the same."""
+        return self.invocation_context
+
+    def get_invocation_context(self) -> InvocationContext:
+        """The run's context, as ``invocation_context``."""
+        return self.invocation_context
+
+    @property
+    def user_content(self) -> Content | None:
+        """The message that started the run."""
+        return self.invocation_context.user_content
+
+    @property
+    def invocation_id(self) -> str:
+        return self.invocation_context.invocation_id
+
+    @property
+    def agent_name(self) -> str:
+        return self.invocation_context.agent.name
+
+    @property
+    def app_name(self) -> str:
+        return self.invocation_context.session.app_name
+
+    @property
+    def user_id(self) -> str:
+        return self.invocation_context.session.user_id
+
+    @property
+    def session(self) -> Session:
+        return self.invocation_context.session
+
+    @property
+    def run_config(self) -> RunConfig:
+        return self.invocation_context.run_config
+
+    @property
+    def branch(self) -> str | None:
+        return self.invocation_context.branch
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the run is being stopped: a long plain ``def`` tool looks at it now and then, and returns."""
+        return self.invocation_context.is_aborted
+
+    @property
+    def state(self) -> Mapping[str, Any] | State:
+        """The session's state; here it cannot be written."""
+        return MappingProxyType(self.invocation_context.session.state)
+
+
+class Context(ReadonlyContext):
+    """What a callback or a tool works with.
+
+    What it writes to ``state`` and ``actions`` is stored with the event that the callback or the tool call makes.
+
+    Args:
+        function_call_id: The id of the call, for a tool.
+        tool_confirmation: The user's answer, for a tool that asked for confirmation.
+    """
+
+    __slots__ = ("_actions", "_state", "function_call_id", "tool_confirmation")
+
+    def __init__(
+        self,
+        invocation_context: InvocationContext,
+        *,
+        event_actions: EventActions | None = None,
+        function_call_id: str | None = None,
+        tool_confirmation: ToolConfirmation | None = None,
+    ) -> None:
+        self.invocation_context = invocation_context
+        self._actions = EventActions() if event_actions is None else event_actions
+        self.function_call_id = function_call_id
+        self.tool_confirmation = tool_confirmation
+        self._state: State | None = None
+
+    @property
+    def state(self) -> State:
+        """The state, to read and to write."""
+        if self._state is None:
+            self._state = State(self.invocation_context.session.state, self._actions.state_delta)
+        return self._state
+
+    @property
+    def actions(self) -> EventActions:
+        """What the event will change, with all that was written to ``state`` so far."""
+        if self._state is not None:
+            self._state.record_changes_in_place()
+        return self._actions
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for each try of one tool call, and different for all others: give it to services that take one."""
+        return f"{self.invocation_id}:{self.function_call_id}"
+
+    # --- artifacts
+
+    async def save_artifact(self, filename: str, artifact: Part, custom_metadata: dict[str, Any] | None = None) -> int:
+        """Saves a new version of a file of the session (or of the user, ``user:...``) and gives its number."""
+        version = await self._artifacts.save_artifact(
+            app_name=self.app_name,
+            user_id=self.user_id,
+            session_id=self.session.id,
+            filename=filename,
+            artifact=Part.model_validate(artifact),
+            custom_metadata=custom_metadata,
+        )
+        self.actions.artifact_delta[filename] = version
+        return version
+
+    async def load_artifact(self, filename: str, version: int | None = None) -> Part | None:
+        """A file in one version, the newest where none is named; None where there is none."""
+        return await self._artifacts.load_artifact(
+            app_name=self.app_name,
+            user_id=self.user_id,
+            session_id=self.session.id,
+            filename=filename,
+            version=version,
+        )
+
+    async def list_artifacts(self) -> list[str]:
+        """The names of the session's and the user's files."""
+        return await self._artifacts.list_artifact_keys(
+            app_name=self.app_name, user_id=self.user_id, session_id=self.session.id
+        )
+
+    async def get_artifact_version(self, filename: str, version: int | None = None) -> ArtifactVersion | None:
+        """What is known of one version of a file."""
+        return await self._artifacts.get_artifact_version(
+            app_name=self.app_name,
+            user_id=self.user_id,
+            session_id=self.session.id,
+            filename=filename,
+            version=version,
+        )
+
+    @property
+    def _artifacts(self) -> BaseArtifactService:
+        service = self.invocation_context.artifact_service
+        if service is None:
+            raise ConfigurationError("There is no artifact service: give the runner one, Runner(artifact_service=...)")
+        return service
+
+    # --- memory
+
+    async def search_memory(self, query: str) -> SearchMemoryResponse:
+        """What is remembered about ``query``, of this user in this app."""
+        return await self._memory.search_memory(app_name=self.app_name, user_id=self.user_id, query=query)
+
+    async def add_session_to_memory(self) -> None:
+        """Remembers what was said in this session so far."""
+        await self._memory.add_session_to_memory(self.session)
+
+    async def add_events_to_memory(
+        self, *, events: Sequence[Event], custom_metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """Remembers some events."""
+        await self._memory.add_events_to_memory(
+            app_name=self.app_name,
+            user_id=self.user_id,
+            session_id=self.session.id,
+            events=events,
+            custom_metadata=custom_metadata,
+        )
+
+    async def add_memory(self, *, memories: Sequence[MemoryEntry]) -> None:
+        """Remembers entries as they are."""
+        await self._memory.add_memory(app_name=self.app_name, user_id=self.user_id, memories=memories)
+
+    async def delete_memory(self, *, memory_id: str) -> None:
+        """Forgets one entry."""
+        await self._memory.delete_memory(app_name=self.app_name, user_id=self.user_id, memory_id=memory_id)
+
+    @property
+    def _memory(self) -> BaseMemoryService:
+        service = self.invocation_context.memory_service
+        if service is None:
+            raise ConfigurationError("There is no memory service: give the runner one, Runner(memory_service=...)")
+        return service
+
+    # --- credentials
+
+    async def load_credential(self, auth_config: AuthConfig) -> AuthCredential | None:
+        """The user's credential for ``auth_config``, or None."""
+        return await self._credentials.load_credential(auth_config, self)
+
+    async def save_credential(self, auth_config: AuthConfig) -> None:
+        """Keeps the user's credential of ``auth_config``."""
+        await self._credentials.save_credential(auth_config, self)
+
+    @property
+    def _credentials(self) -> BaseCredentialService:
+        service = self.invocation_context.credential_service
+        if service is None:
+            raise ConfigurationError(
+                "There is no credential service: give the runner one, Runner(credential_service=...)"
+            )
+        return service
+
+    # --- other agents
+
+    async def run_agent(self, agent: "BaseAgent", message: Content) -> list[Event]:
+        """Runs an agent apart, in a session of its own that starts with this state; gives its events.
+
+        What it wrote to state is written here too, and the files that it saved are noted in ``actions``.
+        """
+        run_child = self.invocation_context.run_child
+        if run_child is None:
+            raise InputValidationError("An agent can be run from here only while a Runner runs")
+        events, state_delta = await run_child(agent, message, self.invocation_context)
+        self.state.update(state_delta)
+        for event in events:
+            self.actions.artifact_delta.update(event.actions.artifact_delta)
+        return events
+
+
+CallbackContext = Context
+ToolContext = Context

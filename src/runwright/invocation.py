@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""InvocationContext: all that one run has; Ledger: what the run still owes its session."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Self
+
+from runwright import clock
+from runwright.artifact import BaseArtifactService
+from runwright.config import RunConfig
+from runwright.credential import BaseCredentialService
+from runwright.errors import LlmCallsLimitExceededError, RunCancelledError
+from runwright.event import Event
+from runwright.memory import BaseMemoryService
+from runwright.plugin import PluginManager
+from runwright.scope import CancelScope
+from runwright.session import BaseSessionService, Session
+from runwright.types import Content, FunctionResponse
+
+if TYPE_CHECKING:
+    from runwright.agent import BaseAgent
+    from runwright.tool import BaseTool
+
+ChildRun = Callable[["BaseAgent", Content, "InvocationContext"], Awaitable[tuple[list[Event], dict[str, Any]]]]
+"""Runs an agent apart, in a session of its own that starts like the given run's; gives its events and state changes."""
+
+
+CALLS_TO_USER = frozenset({"adk_request_input"})
+"""The names of calls that the engine itself makes and the user answers; no model sees them."""
+
+
+def asks_user(event: Event) -> bool:
+    """Whether an event asks the user something that has to be answered before its agent can go on."""
+    return bool(event.long_running_tool_ids) and any(call.name in CALLS_TO_USER for call in event.get_function_calls())
+
+
+class OpenCall:
+    """A function call that has no response in the log yet."""
+
+    __slots__ = ("author", "branch", "id", "name", "response", "status")
+
+    def __init__(self, call_id: str, name: str, author: str, branch: str | None) -> None:
+        self.id = call_id
+        self.name = name
+        self.author = author
+        self.branch = branch
+        self.status = "pending" if name in CALLS_TO_USER else "cancelled"
+        """What its response says if the run ends now: ``cancelled``, ``unknown`` (a thread that cannot be stopped), or
+        ``pending``, to which an answer comes from outside."""
+        self.response: FunctionResponse | None = None
+        """Its result, from when the tool is done until the event with it is stored."""
+
+
+class Ledger:
+    """What all the agents of one run share: the count of model calls, the open function calls, whether to stop."""
+
+    __slots__ = ("ended", "llm_calls", "open_calls", "workflow_runs")
+
+    def __init__(self) -> None:
+        self.llm_calls = 0
+        self.open_calls: dict[str, OpenCall] = {}
+        self.workflow_runs: dict[str, int] = {}
+        """How many times each workflow has run, by its path without the number."""
+        self.ended = False
+
+    def note(self, event: Event) -> None:
+        """Keeps the books on an event that was stored."""
+        if event.content is None or not event.content.parts:
+            return
+        for part in event.content.parts:
+            if (call := part.function_call) is not None and call.id:
+                self.open_calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch)
+            elif (answer := part.function_response) is not None and answer.id:
+                self.open_calls.pop(answer.id, None)
+
+
+class Handover:
+    """The agents that passed the conversation on to each other, and who is to have it next."""
+
+    __slots__ = ("active", "target")
+
+    def __init__(self) -> None:
+        self.active: list[str] = []
+        self.target: str | None = None
+
+
+class NodeTask:
+    """What an agent works on that a workflow runs as one of its nodes, and what came of it.
+
+    Attributes:
+        input: What the node is given.
+        message: The same as a message to a model; None where there is nothing to say.
+        begin: How many events the session held when the node began.
+        claims: The paths, beside the node's own, whose output the node's output is.
+        output: What the node gives.
+        waits_for: Ids of the calls that somebody outside has to answer before the node can go on.
+    """
+
+    __slots__ = ("begin", "claims", "input", "message", "output", "waits_for")
+
+    def __init__(self, node_input: Any, message: Content | None, begin: int, claims: list[str]) -> None:
+        self.input = node_input
+        self.message = message
+        self.begin = begin
+        self.claims = claims
+        self.output: Any = None
+        self.waits_for: set[str] = set()
+
+    def conversation(self, events: Sequence[Event], branch: str | None, *, whole: bool) -> list[Event]:
+        """The events as the node's agent sees them: its message, and what came after; or ``whole``, all of them."""
+        before = events[: self.begin] if whole else ()
+        asked = next((event.content for event in reversed(before) if event.author == "user" and event.content), None)
+        said = () if asked == self.message else (Event(author="user", content=self.message, branch=branch),)
+        return [*before, *said, *events[self.begin :]]
+
+
+class InvocationContext:
+    """All that one run has. Each agent gets its own, which shares the session, the services and the ledger.
+
+    Attributes:
+        invocation_id: The run's id.
+        agent: The agent that runs.
+        branch: The line of the tree of agents that its events belong to.
+        session: The session; its events are those stored so far.
+        user_content: The message that started the run.
+        end_invocation: Set it to end the run after the current step.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent: "BaseAgent",
+        session: Session,
+        session_service: BaseSessionService | None = None,
+        invocation_id: str | None = None,
+        artifact_service: BaseArtifactService | None = None,
+        memory_service: BaseMemoryService | None = None,
+        credential_service: BaseCredentialService | None = None,
+        plugin_manager: PluginManager | None = None,
+        run_config: RunConfig | None = None,
+        user_content: Content | None = None,
+        branch: str | None = None,
+        executor: Executor | None = None,
+        scope: CancelScope | None = None,
+        run_child: ChildRun | None = None,
+        views: dict[Any, Any] | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.agent = agent
+        self.session = session
+        self.session_service = session_service
+        self.invocation_id = new_invocation_id() if invocation_id is None else invocation_id
+        self.artifact_service = artifact_service
+        self.memory_service = memory_service
+        self.credential_service = credential_service
+        self.plugin_manager = PluginManager() if plugin_manager is None else plugin_manager
+        self.run_config = RunConfig() if run_config is None else run_config
+        self.user_content = user_content
+        self.branch = branch
+        self.executor = executor
+        self.scope = CancelScope() if scope is None else scope
+        self.run_child = run_child
+        self.views: dict[Any, Any] = {} if views is None else views
+        """What was derived from the session's events, kept from run to run by the one who made it."""
+        self.ledger = Ledger() if ledger is None else ledger
+        self.handover: Handover | None = None
+        self.toolset_tools: dict[int, list[BaseTool]] = {}
+        """What each toolset gave, by its identity: it is asked once in a run."""
+        self.node_path = ""
+        self.node_task: NodeTask | None = None
+
+    @property
+    def app_name(self) -> str:
+        return self.session.app_name
+
+    @property
+    def user_id(self) -> str:
+        return self.session.user_id
+
+    @property
+    def end_invocation(self) -> bool:
+        return self.ledger.ended
+
+    @end_invocation.setter
+    def end_invocation(self, value: bool) -> None:
+        self.ledger.ended = value
+
+    def model_copy(self, *, update: dict[str, Any] | None = None) -> Self:
+        """A context for another agent or branch of the same run, with some attributes replaced."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        if update:
+            for name, value in update.items():
+                setattr(twin, name, value)
+        return twin
+
+    def enter(self, name: str) -> None:
+        """Goes down to the agent of this name in the path of what runs, unless whoever runs it has done so."""
+        if not self.node_path.rpartition("/")[2].startswith(f"{name}@"):
+            self.node_path = f"{self.node_path}/{name}@1" if self.node_path else f"{name}@1"
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the run is being stopped: it was cancelled, or its deadline has passed."""
+        return self.scope.error is not None
+
+    def abort(self, reason: str = "aborted") -> None:
+        """Stops the run at its current step, as :meth:`Run.cancel` does. From any thread."""
+        self.scope.cancel(RunCancelledError(reason))
+
+    def increment_llm_call_count(self) -> None:
+        """Counts a model call.
+
+        Raises:
+            LlmCallsLimitExceededError: It is one too many.
+        """
+        limit = self.run_config.max_llm_calls
+        self.ledger.llm_calls += 1
+        if 0 < limit < self.ledger.llm_calls:
+            raise LlmCallsLimitExceededError(
+                f"Max number of llm calls limit of `{limit}` exceeded: raise RunConfig.max_llm_calls if it needs more"
+            )
+
+
+def new_invocation_id() -> str:
+    """An id for a run."""
+    return f"e-{clock.new_id()}"

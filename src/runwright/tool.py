@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BaseTool, FunctionTool, LongRunningFunctionTool: what a model may call; BaseToolset: tools that come as a set."""
+
+import asyncio
+import contextvars
+import copy
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+from runwright.context import Context, ReadonlyContext, ToolContext
+from runwright.errors import ConfigurationError
+from runwright.model import LlmRequest
+from runwright.schema import Signature
+from runwright.types import FunctionDeclaration
+
+
+class BaseTool(ABC):
+    """Something a model may call.
+
+    Attributes:
+        name: What the model calls it by.
+        description: What the model is told about it.
+        is_long_running: Its answer comes from outside, later; what it returns now is a first word on it, or None.
+        timeout: Seconds that one call may take; None for ``RunConfig.tool_timeout``.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        description: str,
+        is_long_running: bool = False,
+        custom_metadata: dict[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.is_long_running = is_long_running
+        self.custom_metadata = custom_metadata
+        self.timeout = timeout
+
+    @property
+    def runs_in_thread(self) -> bool:
+        """Whether a call, once begun, cannot be stopped."""
+        return False
+
+    def get_declaration(self) -> FunctionDeclaration | None:
+        """The tool as a model is shown it, by its name; None for one that the model does not call by name."""
+        declaration = self._get_declaration()
+        if declaration is None or declaration.name == self.name:
+            return declaration
+        return declaration.model_copy(update={"name": self.name})
+
+    def _get_declaration(self) -> FunctionDeclaration | None:
+        """What a tool of one's own overrides to be shown to the model."""
+        return None
+
+    @abstractmethod
+    async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
+        """Does it.
+
+        Args:
+            args: The arguments as the model gave them.
+            tool_context: State, artifacts, memory and actions.
+
+        Returns:
+            A dict, or any other JSON value, which goes to the model as ``{"result": value}``.
+
+        Raises:
+            ToolArgumentsError: The arguments do not fit; the model is told and may try again.
+        """
+
+    async def process_llm_request(self, *, tool_context: ToolContext, llm_request: LlmRequest) -> None:
+        """Puts the tool into a request. Override it to change the request in another way."""
+        llm_request.append_tools([self])
+
+
+class FunctionTool(BaseTool):
+    """A function as a tool: its signature and docstring are what the model is shown.
+
+    A parameter called ``tool_context``, or annotated with ``ToolContext``, is not shown and gets the context. A plain
+    ``def`` runs in a worker thread, an ``async def`` in the event loop; of an async generator the last value is the
+    result.
+
+    Args:
+        func: The function.
+        name: Its name for the model, where that should be another.
+        run_in_thread: False runs a plain ``def`` in the event loop: right for one that returns at once.
+        timeout: Seconds that one call may take.
+
+    Raises:
+        UnsupportedTypeError: A parameter's type cannot be shown to a model.
+    """
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        is_long_running: bool = False,
+        custom_metadata: dict[str, Any] | None = None,
+        run_in_thread: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        if not callable(func):
+            raise ConfigurationError(f"{func!r} cannot be a tool: give a function, a BaseTool or a BaseToolset")
+        self.func = func
+        self.signature = Signature.of(func, name=name, hidden=("tool_context",), hidden_type=_is_context)
+        super().__init__(
+            name=self.signature.name,
+            description=self.signature.description if description is None else description,
+            is_long_running=is_long_running,
+            custom_metadata=custom_metadata,
+            timeout=timeout,
+        )
+        is_function = inspect.isroutine(func) or isinstance(cast("Any", func), functools.partial)
+        target: Any = func if is_function else cast("Any", type(cast("Any", func))).__call__
+        self._is_generator = inspect.isasyncgenfunction(target)
+        self._in_loop = not run_in_thread or self._is_generator or inspect.iscoroutinefunction(target)
+        self._declaration = FunctionDeclaration(
+            name=self.name, description=self.description or None, parameters_json_schema=self.signature.parameters
+        )
+
+    @property
+    def runs_in_thread(self) -> bool:
+        return not self._in_loop
+
+    def _get_declaration(self) -> FunctionDeclaration:
+        return self._declaration
+
+    async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
+        values = self.signature.decode(args)
+        for name in self.signature.hidden:
+            values[name] = tool_context
+        if self._is_generator:
+            result = None
+            async with aclosing(self.func(**values)) as steps:
+                async for step in steps:
+                    result = step
+            return result
+        if self._in_loop:
+            result = self.func(**values)
+        else:
+            call = functools.partial(contextvars.copy_context().run, self.func, **values)
+            executor = tool_context.invocation_context.executor
+            result = await asyncio.get_running_loop().run_in_executor(executor, call)
+        return await result if inspect.isawaitable(result) else result
+
+
+class LongRunningFunctionTool(FunctionTool):
+    """A function that starts something whose outcome comes later, as a function response from outside."""
+
+    def __init__(self, func: Callable[..., Any], **options: Any) -> None:
+        super().__init__(func, is_long_running=True, **options)
+        note = "This starts something that takes long: do not call it again when it has answered that it is under way."
+        self.description = f"{self.description}\n\n{note}" if self.description else note
+        self._declaration.description = self.description
+
+
+ToolFilter = Sequence[str] | Callable[[BaseTool, ReadonlyContext | None], bool]
+"""The names of the tools to keep, or what says of each whether to keep it."""
+
+
+class BaseToolset(ABC):
+    """Tools that come as a set, perhaps from elsewhere, asked for anew in each run.
+
+    Args:
+        tool_filter: Which of them to keep.
+        tool_name_prefix: Put before each name, with ``_`` between.
+    """
+
+    def __init__(self, *, tool_filter: ToolFilter | None = None, tool_name_prefix: str | None = None) -> None:
+        self.tool_filter = tool_filter
+        self.tool_name_prefix = tool_name_prefix
+
+    @abstractmethod
+    async def get_tools(self, readonly_context: ReadonlyContext | None = None) -> list[BaseTool]:
+        """The tools, before the filter and the prefix."""
+
+    async def get_selected_tools(self, readonly_context: ReadonlyContext | None = None) -> list[BaseTool]:
+        """The tools, filtered, under the names that the model sees."""
+        tools = await self.get_tools(readonly_context)
+        chosen = [tool for tool in tools if self._selects(tool, readonly_context)]
+        if not self.tool_name_prefix:
+            return chosen
+        return [_renamed(tool, f"{self.tool_name_prefix}_{tool.name}") for tool in chosen]
+
+    def _selects(self, tool: BaseTool, readonly_context: ReadonlyContext | None) -> bool:
+        if self.tool_filter is None:
+            return True
+        if callable(self.tool_filter):
+            return self.tool_filter(tool, readonly_context)
+        return tool.name in self.tool_filter
+
+    async def process_llm_request(self, *, tool_context: ToolContext, llm_request: LlmRequest) -> None:
+        """Changes a request beside adding the tools. The default does nothing."""
+
+    async def close(self) -> None:
+        """Gives back what the set holds."""
+
+
+ToolUnion = BaseTool | BaseToolset | Callable[..., Any]
+"""What an agent's ``tools`` may hold."""
+
+
+def as_tool(tool: ToolUnion, owner: str) -> BaseTool | BaseToolset:
+    """A tool of what an agent was given.
+
+    Raises:
+        ConfigurationError: It cannot be one; the message names the agent.
+    """
+    if isinstance(tool, BaseTool | BaseToolset):
+        return tool
+    if not callable(tool):
+        raise ConfigurationError(
+            f"Agent {owner!r} has {tool!r} among its tools: give functions, BaseTool or BaseToolset objects"
+        )
+    return FunctionTool(tool)
+
+
+def _renamed(tool: BaseTool, name: str) -> BaseTool:
+    """The tool under another name: a copy, so that it is still of its own kind, and changes requests as it does."""
+    twin = copy.copy(tool)
+    twin.name = name
+    return twin
+
+
+def _is_context(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Context)

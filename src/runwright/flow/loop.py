@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of an LLM agent: ask the model, run the tools it calls, and ask again, until it has answered."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from runwright import clock
+from runwright.config import StreamingMode
+from runwright.context import CallbackContext
+from runwright.errors import DeadlineExceededError, ToolError
+from runwright.event import Event, EventActions, LlmResponse, NodeInfo
+from runwright.flow.calls import response_event, run_calls
+from runwright.flow.collect import Collector
+from runwright.flow.history import CLIENT_CALL_ID_PREFIX
+from runwright.flow.output import OutputKeeper, answer_event
+from runwright.flow.request import build_request
+from runwright.invocation import InvocationContext
+from runwright.model import BaseLlm, LlmRequest
+from runwright.plugin import first_answer
+from runwright.types import FunctionCall, copy_call, copy_content
+
+if TYPE_CHECKING:
+    from runwright.agents.llm import LlmAgent
+
+_of_response = attrgetter(*LlmResponse.__struct_fields__)
+
+
+async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+    """Runs an agent's model and tools until it has answered, passed the conversation on, or waits for somebody.
+
+    Yields:
+        The model's chunks (streamed) and answers, and the responses to its calls. Each event that is not partial must
+        be in the session when the next one is asked for.
+
+    Raises:
+        ToolError: The model made more mistakes in a row than ``RunConfig.max_tool_errors``.
+        LlmCallsLimitExceededError: It was asked more often than ``RunConfig.max_llm_calls``.
+    """
+    model = agent.canonical_model
+    keeper = OutputKeeper(agent)
+    mistakes = 0
+    while not ctx.end_invocation:
+        # What tools and callbacks write before there is an answer is carried to its event, which is what is stored.
+        carried = EventActions()
+        request = await build_request(agent, ctx, model, carried)
+        calls: list[FunctionCall] = []
+        async with aclosing(_answers(agent, ctx, model, request, carried)) as answers:
+            async for event in answers:
+                if not event.partial:
+                    # Copies: what a caller does to the event that it gets changes nothing in what is called.
+                    calls.extend(copy_call(call) for call in event.get_function_calls())
+                    keeper.keep(event)
+                yield event
+        if not calls or ctx.end_invocation:
+            return
+        outcomes = await run_calls(agent, ctx, calls, request.tools_dict)
+        event = response_event(agent, ctx, outcomes)
+        if event is None:
+            return
+        yield event
+        if event.actions.transfer_to_agent and ctx.handover is not None:
+            ctx.handover.target = event.actions.transfer_to_agent
+            return
+        if (answer := answer_event(event)) is not None:
+            keeper.keep(answer)
+            yield answer
+            return
+        if event.actions.skip_summarization or event.content is None:
+            return
+        mistake = next((outcome.mistake for outcome in outcomes if outcome.mistake is not None), None)
+        mistakes = mistakes + 1 if mistake is not None else 0
+        if mistake is not None and mistakes > ctx.run_config.max_tool_errors:
+            raise _gave_up(agent, mistakes, mistake)
+
+
+def _gave_up(agent: "LlmAgent", mistakes: int, last: ToolError) -> ToolError:
+    return type(last)(f"The model of {agent.name!r} made {mistakes} wrong calls in a row; the last one: {last}")
+
+
+async def _answers(
+    agent: "LlmAgent", ctx: InvocationContext, model: BaseLlm, request: LlmRequest, carried: EventActions
+) -> AsyncGenerator[Event, None]:
+    """Asks the model once, with its hooks, and gives its chunks and its answer as events."""
+    listens = ctx.plugin_manager.listens
+    if agent.before_model_callback is not None or listens("before_model_callback"):
+        response = await _asked(agent, ctx, "before_model_callback", carried, llm_request=request)
+        if response is not None:
+            yield _event(agent, ctx, request, response, clock.new_id(), carried)
+            return
+    hears_answers = agent.after_model_callback is not None or listens("after_model_callback")
+    streams = ctx.run_config.streaming_mode is StreamingMode.SSE
+    chunk = _chunk(agent, ctx)
+    collector = Collector()
+    ctx.increment_llm_call_count()
+    watched = ctx.run_config.model_timeout is not None or _hears_errors(agent, ctx)
+    on_error = EventActions()
+    answering = (
+        _watched(agent, ctx, model, request, streams, on_error)
+        if watched
+        else model.generate_content_async(request, streams)
+    )
+    async with aclosing(answering) as responses:
+        async for response in responses:
+            if watched and on_error:
+                carried.merge(on_error)
+            if response.partial:
+                collector.add(response)
+                if not streams:
+                    continue
+                if not hears_answers:
+                    yield _chunk_event(chunk, response)
+                    continue
+            elif collector.started and _says_nothing(response):
+                collector.add(response)  # What comes with the answer, whose chunks were all of it.
+                continue
+            elif _is_empty(response):
+                continue
+            else:
+                collector = Collector()
+            if hears_answers:
+                response = await _heard(agent, ctx, carried, response)
+            if response.partial:
+                yield _chunk_event(chunk, response)
+            else:
+                yield _event(agent, ctx, request, response, chunk.id, carried)
+                chunk, carried = chunk.model_copy(update={"id": clock.new_id()}), EventActions()
+    if (response := collector.whole()) is not None:
+        if hears_answers:
+            response = await _heard(agent, ctx, carried, response)
+        yield _event(agent, ctx, request, response, chunk.id, carried)
+
+
+def _hears_errors(agent: "LlmAgent", ctx: InvocationContext) -> bool:
+    return agent.on_model_error_callback is not None or ctx.plugin_manager.listens("on_model_error_callback")
+
+
+async def _watched(
+    agent: "LlmAgent",
+    ctx: InvocationContext,
+    model: BaseLlm,
+    request: LlmRequest,
+    streams: bool,
+    on_error: EventActions,
+) -> AsyncGenerator[LlmResponse, None]:
+    """The model's responses within its deadline; where it fails, what the hooks answer in its place.
+
+    What those hooks write goes to ``on_error``, which is complete when their answer comes.
+    """
+    seconds = ctx.run_config.model_timeout
+    now = asyncio.get_running_loop().time
+    left = math.inf if seconds is None else seconds
+    try:
+        async with aclosing(model.generate_content_async(request, stream=streams)) as responses:
+            while True:
+                began = now()
+                response = await _next(responses, model, seconds, None if seconds is None else began + left)
+                if response is None:
+                    break
+                left -= now() - began  # what the caller takes over a chunk is not the model's time
+                yield response
+        return
+    except Exception as error:
+        answer = await _asked(agent, ctx, "on_model_error_callback", on_error, llm_request=request, error=error)
+        if answer is None:
+            raise
+    yield answer
+
+
+async def _next(
+    responses: AsyncGenerator[LlmResponse, None], model: BaseLlm, seconds: float | None, deadline: float | None
+) -> LlmResponse | None:
+    limit = asyncio.timeout_at(deadline)
+    try:
+        async with limit:
+            return await anext(responses, None)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlineExceededError(f"Model {model.model!r} took longer than {seconds:g} seconds") from error
+
+
+async def _asked(
+    agent: "LlmAgent", ctx: InvocationContext, hook: str, actions: EventActions, **offered: object
+) -> LlmResponse | None:
+    """Asks the plugins, then the agent's callbacks; what they write goes to ``actions``."""
+    context = CallbackContext(ctx, event_actions=actions)
+    answer = await ctx.plugin_manager.first_answer(hook, callback_context=context, **offered)
+    if answer is None:
+        answer = await first_answer(getattr(agent, hook), callback_context=context, **offered)
+    context.state.record_changes_in_place()
+    return answer
+
+
+async def _heard(
+    agent: "LlmAgent", ctx: InvocationContext, actions: EventActions, response: LlmResponse
+) -> LlmResponse:
+    """The response, or what the hooks put in its place."""
+    answer = await _asked(agent, ctx, "after_model_callback", actions, llm_response=response)
+    if answer is None:
+        return response
+    if bool(answer.partial) is bool(response.partial):
+        return answer
+    # What takes a chunk's place is a chunk, though it does not say so: only the whole answer is to be stored.
+    return answer.model_copy(update={"partial": response.partial})
+
+
+def _says_nothing(response: LlmResponse) -> bool:
+    said = response.content is not None and response.content.parts
+    return not (said or response.error_code or response.interrupted)
+
+
+def _is_empty(response: LlmResponse) -> bool:
+    return not (response.content or response.error_code or response.interrupted or response.usage_metadata)
+
+
+def _chunk(agent: "LlmAgent", ctx: InvocationContext) -> Event:
+    """What the chunks of one answer have in common, the id of the whole answer's event among it."""
+    return Event(
+        partial=True,
+        invocation_id=ctx.invocation_id,
+        author=agent.name,
+        node_info=NodeInfo(path=ctx.node_path),
+        branch=ctx.branch,
+    )
+
+
+def _chunk_event(chunk: Event, response: LlmResponse) -> Event:
+    """The event of one chunk: a copy of what all have in common, since making one anew would cost twice as much."""
+    event = chunk.__copy__()
+    event.content = response.content
+    event.actions = EventActions()
+    event.timestamp = clock.now()
+    event.model_version = response.model_version
+    event.usage_metadata = response.usage_metadata
+    event.finish_reason = response.finish_reason
+    event.custom_metadata = response.custom_metadata
+    event.grounding_metadata = response.grounding_metadata
+    return event
+
+
+def _event(
+    agent: "LlmAgent",
+    ctx: InvocationContext,
+    request: LlmRequest,
+    response: LlmResponse,
+    event_id: str,
+    actions: EventActions,
+) -> Event:
+    """The event of one response."""
+    event = Event(
+        invocation_id=ctx.invocation_id,
+        author=agent.name,
+        actions=actions,
+        node_info=NodeInfo(path=ctx.node_path),
+        branch=ctx.branch,
+        id=event_id,
+    )
+    for name, value in zip(LlmResponse.__struct_fields__, _of_response(response), strict=True):
+        if value is not None:
+            setattr(event, name, value)
+    if response.content is None or response.partial:
+        return event
+    # The response is its giver's, who may keep it and give it again.
+    content = event.content = copy_content(response.content)
+    if agent.planner is not None:
+        context = CallbackContext(ctx, event_actions=actions)
+        parts = agent.planner.process_planning_response(context, content.parts or [])
+        content.parts = content.parts if parts is None else parts
+        context.state.record_changes_in_place()
+    calls = event.get_function_calls()
+    if calls:
+        event.long_running_tool_ids = set()
+        for call in calls:
+            call.id = call.id or f"{CLIENT_CALL_ID_PREFIX}{clock.new_id()}"
+            tool = request.tools_dict.get(call.name or "")
+            if tool is not None and tool.is_long_running:
+                event.long_running_tool_ids.add(call.id)
+    return event

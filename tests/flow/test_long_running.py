@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools whose answer comes from outside, later."""
+
+import pytest
+
+from runwright import Agent, LongRunningFunctionTool, SequentialAgent, types
+from runwright.errors import InputValidationError
+from runwright.testing import ScriptedModel, call
+
+
+def approve(what: str):
+    """Asks for approval."""
+    return {"ticket": 7} if what == "ticket" else None
+
+
+def look() -> str:
+    """Looks."""
+    return "seen"
+
+
+def agent(*replies, name="a"):
+    return Agent(name=name, model=ScriptedModel(list(replies)), tools=[LongRunningFunctionTool(approve), look])
+
+
+def answer(event, response, at=0):
+    """The user's message that answers a call of ``event``."""
+    one = event.get_function_calls()[at]
+    return types.Content(
+        role="user",
+        parts=[types.Part(function_response=types.FunctionResponse(id=one.id, name=one.name, response=response))],
+    )
+
+
+async def test_without_a_first_word_the_run_waits_and_goes_on_with_the_answer(chat, said, seen):
+    a = agent(call("approve", what="x"), "Approved!")
+    talk = chat(a)
+    [asked] = await talk.say("Please")
+    assert asked.long_running_tool_ids == {asked.get_function_calls()[0].id} and asked.is_final_response()
+    events = await talk.say(answer(asked, {"ok": True}))
+    assert said(events) == [("a", "Approved!")] and events[0].invocation_id == asked.invocation_id
+    assert seen(a.model.requests[1]) == [
+        ("user", "Please"),
+        ("model", "approve(what='x')"),
+        ("user", {"approve": {"ok": True}}),
+    ]
+    log = (await talk.session()).events
+    assert [event.author for event in log] == ["user", "a", "user", "a"] and len(
+        {event.invocation_id for event in log}
+    ) == 1
+
+
+async def test_a_first_word_and_then_the_answer(chat, said, seen):
+    a = agent(call("approve", what="ticket"), "I asked.", "Hi again", "Approved!", "More")
+    talk = chat(a)
+    events = await talk.say("Please")
+    assert said(events)[1:] == [("a", {"approve": {"ticket": 7}}), ("a", "I asked.")]
+    await talk.say("Still there?")
+    events = await talk.say(answer(events[0], {"ok": True}))
+    assert said(events) == [("a", "Approved!")]
+    # The model goes on from the answer: what was said meanwhile is not in the way.
+    assert seen(a.model.requests[3]) == [
+        ("user", "Please"),
+        ("model", "approve(what='ticket')"),
+        ("user", {"approve": {"ok": True}}),
+    ]
+    await talk.say("Thanks")
+    assert seen(a.model.requests[4]) == [
+        ("user", "Please"),
+        ("model", "approve(what='ticket')"),
+        ("user", {"approve": {"ok": True}}),
+        ("model", "I asked."),
+        ("user", "Still there?"),
+        ("model", "Hi again"),
+        ("model", "Approved!"),
+        ("user", "Thanks"),
+    ]
+
+
+async def test_another_message_before_the_answer(chat, seen):
+    a = agent(call("approve", what="x"), "Still waiting", "Approved!")
+    talk = chat(a)
+    [asked] = await talk.say("Please")
+    await talk.say("And?")
+    assert seen(a.model.requests[1]) == [("user", "Please"), ("user", "And?")]
+    await talk.say(answer(asked, {"ok": True}))
+    assert seen(a.model.requests[2]) == [
+        ("user", "Please"),
+        ("model", "approve(what='x')"),
+        ("user", {"approve": {"ok": True}}),
+    ]
+
+
+async def test_beside_a_call_that_is_answered_at_once_the_model_goes_on(chat, said, seen):
+    a = agent([call("approve", what="x"), call("look")], "Looked.", "Approved!")
+    talk = chat(a)
+    events = await talk.say("Please")
+    assert said(events)[1:] == [("a", {"look": {"result": "seen"}}), ("a", "Looked.")]
+    assert len(events[0].long_running_tool_ids) == 1
+    assert seen(a.model.requests[1])[1:] == [("model", "look()"), ("user", {"look": {"result": "seen"}})]
+    await talk.say(answer(events[0], {"ok": True}))
+    assert seen(a.model.requests[2]) == [
+        ("user", "Please"),
+        ("model", "approve(what='x')", "look()"),
+        ("user", {"approve": {"ok": True}}, {"look": {"result": "seen"}}),
+    ]
+
+
+async def test_two_that_are_answered_in_one_message_or_one_by_one(chat, seen):
+    def asking():
+        return agent([call("approve", what="x"), call("approve", what="y")], "One", "Two")
+
+    a = asking()
+    talk = chat(a)
+    [asked] = await talk.say("Please")
+    both = types.Content(role="user", parts=[answer(asked, {"n": at}, at).parts[0] for at in (0, 1)])
+    await talk.say(both)
+    assert seen(a.model.requests[1])[-1] == ("user", {"approve": {"n": 0}}, {"approve": {"n": 1}})
+
+    a = asking()
+    talk = chat(a)
+    [asked] = await talk.say("Please")
+    await talk.say(answer(asked, {"n": 1}, at=1))
+    assert seen(a.model.requests[1])[1:] == [("model", "approve(what='y')"), ("user", {"approve": {"n": 1}})]
+    await talk.say(answer(asked, {"n": 0}, at=0))
+    assert seen(a.model.requests[2])[1:] == [
+        ("model", "approve(what='x')", "approve(what='y')"),
+        ("user", {"approve": {"n": 0}}, {"approve": {"n": 1}}),
+    ]
+
+
+async def test_the_agent_that_called_goes_on(chat, said):
+    a, b = agent(call("approve", what="x"), "Approved!", name="one"), agent("two", name="two")
+    root = Agent(name="root", model=ScriptedModel([call("transfer_to_agent", agent_name="one")]), sub_agents=[a, b])
+    talk = chat(root)
+    events = await talk.say("Please")
+    assert said(await talk.say(answer(events[-1], {"ok": True}))) == [("one", "Approved!")]
+
+
+async def test_in_a_workflow_the_agent_that_called_goes_on(chat, said):
+    line = SequentialAgent(name="line", sub_agents=[agent(call("approve", what="x"), "Approved!", name="one")])
+    talk = chat(line)
+    [asked] = await talk.say("Please")
+    assert said(await talk.say(answer(asked, {"ok": True}))) == [("one", "Approved!")]
+
+
+async def test_an_answer_that_does_not_belong_is_refused_and_changes_nothing(chat):
+    talk = chat(agent(call("approve", what="x"), "x", call("approve", what="y")))
+    [asked] = await talk.say("Please")
+    before = (await talk.session()).events
+    wrong = answer(asked, {})
+    wrong.parts[0].function_response.id = "other"
+    mixed = answer(asked, {})
+    mixed.parts.append(types.Part(text="and"))
+    for message, named in ((wrong, "'other'"), (mixed, "two messages")):
+        with pytest.raises(InputValidationError, match=named):
+            await talk.say(message)
+    with pytest.raises(InputValidationError, match="invocation_id"):
+        await talk.say(answer(asked, {}), invocation_id="e-other")
+    assert (await talk.session()).events == before
+
+
+async def test_state_written_while_asking_is_stored(chat):
+    def ask(tool_context) -> None:
+        """Asks."""
+        tool_context.state["asked"] = True
+
+    talk = chat(Agent(name="a", model=ScriptedModel([call("ask")]), tools=[LongRunningFunctionTool(ask)]))
+    events = await talk.say()
+    assert events[-1].content is None and await talk.state() == {"asked": True}
+
+
+async def test_the_model_is_told_not_to_call_again(chat):
+    a = agent("ok")
+    await chat(a).say()
+    descriptions = {one.name: one.description for one in a.model.requests[0].config.tools[0].function_declarations}
+    assert "do not call it again" in descriptions["approve"] and descriptions["look"] == "Looks."

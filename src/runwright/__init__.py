@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runwright: an execution engine for AI agents.
+
+The public names, each loaded when it is first used, so that importing the package costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runwright import types as types
+    from runwright.agent import BaseAgent as BaseAgent
+    from runwright.agents.llm import Agent as Agent
+    from runwright.agents.llm import LlmAgent as LlmAgent
+    from runwright.agents.loop import LoopAgent as LoopAgent
+    from runwright.agents.loop import exit_loop as exit_loop
+    from runwright.agents.parallel import ParallelAgent as ParallelAgent
+    from runwright.agents.sequential import SequentialAgent as SequentialAgent
+    from runwright.app import App as App
+    from runwright.app import ContextCacheConfig as ContextCacheConfig
+    from runwright.app import EventsCompactionConfig as EventsCompactionConfig
+    from runwright.app import ResumabilityConfig as ResumabilityConfig
+    from runwright.artifact import ArtifactVersion as ArtifactVersion
+    from runwright.artifact import BaseArtifactService as BaseArtifactService
+    from runwright.artifacts.in_memory import InMemoryArtifactService as InMemoryArtifactService
+    from runwright.config import RunConfig as RunConfig
+    from runwright.config import RunnerConfig as RunnerConfig
+    from runwright.config import StreamingMode as StreamingMode
+    from runwright.config import ToolThreadPoolConfig as ToolThreadPoolConfig
+    from runwright.context import CallbackContext as CallbackContext
+    from runwright.context import Context as Context
+    from runwright.context import ReadonlyContext as ReadonlyContext
+    from runwright.context import ToolContext as ToolContext
+    from runwright.credential import AuthConfig as AuthConfig
+    from runwright.credential import AuthCredential as AuthCredential
+    from runwright.credential import BaseCredentialService as BaseCredentialService
+    from runwright.credentials.in_memory import InMemoryCredentialService as InMemoryCredentialService
+    from runwright.credentials.session_state import SessionStateCredentialService as SessionStateCredentialService
+    from runwright.errors import RunwrightError as RunwrightError
+    from runwright.event import Event as Event
+    from runwright.event import EventActions as EventActions
+    from runwright.event import LlmResponse as LlmResponse
+    from runwright.flow.transfer import transfer_to_agent as transfer_to_agent
+    from runwright.invocation import InvocationContext as InvocationContext
+    from runwright.memories.in_memory import InMemoryMemoryService as InMemoryMemoryService
+    from runwright.memory import BaseMemoryService as BaseMemoryService
+    from runwright.memory import MemoryEntry as MemoryEntry
+    from runwright.model import BaseLlm as BaseLlm
+    from runwright.model import LLMRegistry as LLMRegistry
+    from runwright.model import LlmRequest as LlmRequest
+    from runwright.planner import BasePlanner as BasePlanner
+    from runwright.planner import BuiltInPlanner as BuiltInPlanner
+    from runwright.planner import PlanReActPlanner as PlanReActPlanner
+    from runwright.plugin import BasePlugin as BasePlugin
+    from runwright.plugins.context_filter import ContextFilterPlugin as ContextFilterPlugin
+    from runwright.plugins.debug_logging import DebugLoggingPlugin as DebugLoggingPlugin
+    from runwright.plugins.global_instruction import GlobalInstructionPlugin as GlobalInstructionPlugin
+    from runwright.plugins.logging import LoggingPlugin as LoggingPlugin
+    from runwright.plugins.retry import ReflectAndRetryToolPlugin as ReflectAndRetryToolPlugin
+    from runwright.plugins.retry import TrackingScope as TrackingScope
+    from runwright.plugins.save_files import SaveFilesAsArtifactsPlugin as SaveFilesAsArtifactsPlugin
+    from runwright.request import RunRequest as RunRequest
+    from runwright.run import Run as Run
+    from runwright.runner import InMemoryRunner as InMemoryRunner
+    from runwright.runner import Runner as Runner
+    from runwright.runner import run_agent as run_agent
+    from runwright.session import BaseSessionService as BaseSessionService
+    from runwright.session import GetSessionConfig as GetSessionConfig
+    from runwright.session import Session as Session
+    from runwright.sessions.in_memory import InMemorySessionService as InMemorySessionService
+    from runwright.state import State as State
+    from runwright.tool import BaseTool as BaseTool
+    from runwright.tool import BaseToolset as BaseToolset
+    from runwright.tool import FunctionTool as FunctionTool
+    from runwright.tool import LongRunningFunctionTool as LongRunningFunctionTool
+    from runwright.tools.agent_tool import AgentTool as AgentTool
+    from runwright.workflow.base import BaseNode as BaseNode
+    from runwright.workflow.base import JoinNode as JoinNode
+    from runwright.workflow.context import NodeContext as NodeContext
+    from runwright.workflow.graph import DEFAULT_ROUTE as DEFAULT_ROUTE
+    from runwright.workflow.graph import START as START
+    from runwright.workflow.graph import Edge as Edge
+    from runwright.workflow.pause import RequestInput as RequestInput
+    from runwright.workflow.retry import RetryConfig as RetryConfig
+    from runwright.workflow.workflow import Workflow as Workflow
+    from runwright.workflow.wrapped import node as node
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "agent": ("BaseAgent",),
+    "agents.llm": ("Agent", "LlmAgent"),
+    "agents.loop": ("LoopAgent", "exit_loop"),
+    "agents.parallel": ("ParallelAgent",),
+    "agents.sequential": ("SequentialAgent",),
+    "app": ("App", "ContextCacheConfig", "EventsCompactionConfig", "ResumabilityConfig"),
+    "artifact": ("ArtifactVersion", "BaseArtifactService"),
+    "artifacts.in_memory": ("InMemoryArtifactService",),
+    "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
+    "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
+    "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),
+    "credentials.in_memory": ("InMemoryCredentialService",),
+    "credentials.session_state": ("SessionStateCredentialService",),
+    "errors": ("RunwrightError",),
+    "event": ("Event", "EventActions", "LlmResponse"),
+    "flow.transfer": ("transfer_to_agent",),
+    "invocation": ("InvocationContext",),
+    "memories.in_memory": ("InMemoryMemoryService",),
+    "memory": ("BaseMemoryService", "MemoryEntry"),
+    "model": ("BaseLlm", "LLMRegistry", "LlmRequest"),
+    "planner": ("BasePlanner", "BuiltInPlanner", "PlanReActPlanner"),
+    "plugin": ("BasePlugin",),
+    "plugins.context_filter": ("ContextFilterPlugin",),
+    "plugins.debug_logging": ("DebugLoggingPlugin",),
+    "plugins.global_instruction": ("GlobalInstructionPlugin",),
+    "plugins.logging": ("LoggingPlugin",),
+    "plugins.retry": ("ReflectAndRetryToolPlugin", "TrackingScope"),
+    "plugins.save_files": ("SaveFilesAsArtifactsPlugin",),
+    "request": ("RunRequest",),
+    "run": ("Run",),
+    "runner": ("InMemoryRunner", "Runner", "run_agent"),
+    "session": ("BaseSessionService", "GetSessionConfig", "Session"),
+    "sessions.in_memory": ("InMemorySessionService",),
+    "state": ("State",),
+    "tool": ("BaseTool", "BaseToolset", "FunctionTool", "LongRunningFunctionTool"),
+    "tools.agent_tool": ("AgentTool",),
+    "workflow.base": ("BaseNode", "JoinNode"),
+    "workflow.context": ("NodeContext",),
+    "workflow.graph": ("DEFAULT_ROUTE", "START", "Edge"),
+    "workflow.pause": ("RequestInput",),
+    "workflow.retry": ("RetryConfig",),
+    "workflow.workflow": ("Workflow",),
+    "workflow.wrapped": ("node",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["types", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        if name in ("types", "errors"):
+            return importlib.import_module(f"runwright.{name}")
+        raise AttributeError(f"module 'runwright' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"runwright.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

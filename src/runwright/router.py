@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who answers a message, and which run it belongs to, as the session's events tell (pure)."""
+
+from collections.abc import Iterator, Sequence
+
+from runwright.agent import BaseAgent
+from runwright.errors import InputValidationError, InvocationNotFoundError
+from runwright.event import Event
+from runwright.flow.history import without_rewound
+from runwright.types import Content, FunctionResponse
+
+
+def find_agent_to_run(events: Sequence[Event], root: BaseAgent, message: Content | None) -> BaseAgent:
+    """The agent whose function call the message answers; else the one that spoke last, if the conversation was passed
+    on to it and it can pass it back; else the root."""
+    call = _answered_call(events, message)
+    if call is not None:
+        return _resuming(root.find_agent(call.author) or root)
+    if not root.takes_handover:
+        return root
+    failed_in: str | None = None
+    for event in _last_said(events):
+        if event.error_code and event.content is None:
+            failed_in = failed_in or event.author  # It tells that the run failed, and hides who had the conversation.
+            continue
+        agent = root.find_agent(event.actions.transfer_to_agent or event.author)
+        if agent is root:
+            return root
+        if agent is not None and _can_pass_back(agent):
+            return agent
+    agent = root.find_agent(failed_in) if failed_in is not None else None
+    return agent if agent is not None and _can_pass_back(agent) else root
+
+
+def _resuming(agent: BaseAgent) -> BaseAgent:
+    """Who goes on when a call of ``agent`` is answered: the topmost agent that has to go on with what is below it."""
+    found = agent
+    above = agent.parent_agent
+    while above is not None:
+        found = above if above.resumes_below else found
+        above = above.parent_agent
+    return found
+
+
+def resumed_invocation(events: Sequence[Event], message: Content | None, invocation_id: str | None) -> str | None:
+    """The id of the run that goes on; None where a new one starts.
+
+    Raises:
+        InputValidationError: The message answers a call that does not exist, or calls of several runs.
+        InvocationNotFoundError: The session holds no run of this id, and there is no message to start one with.
+    """
+    call = _answered_call(events, message)
+    if call is not None:
+        if invocation_id is not None and invocation_id != call.invocation_id:
+            raise InputValidationError(
+                f"The message answers a call of invocation {call.invocation_id!r}, not of {invocation_id!r}: leave "
+                "invocation_id out"
+            )
+        return call.invocation_id
+    if message is None and invocation_id is not None:
+        if not any(event.invocation_id == invocation_id for event in events):
+            raise InvocationNotFoundError(f"The session holds no invocation {invocation_id!r} to go on with")
+        return invocation_id
+    return None
+
+
+def user_content(events: Sequence[Event], invocation_id: str | None) -> Content | None:
+    """The message that started a run."""
+    for event in events:
+        if event.invocation_id == invocation_id and event.author == "user" and event.content is not None:
+            return event.content
+    return None
+
+
+def branch_of_answer(events: Sequence[Event], message: Content | None) -> str | None:
+    """The branch of the call that a message answers."""
+    call = _answered_call(events, message)
+    return None if call is None else call.branch
+
+
+def _responses(message: Content | None) -> list[FunctionResponse]:
+    parts = (message.parts if message is not None else None) or []
+    return [part.function_response for part in parts if part.function_response is not None]
+
+
+def _answered_call(events: Sequence[Event], message: Content | None) -> Event | None:
+    """The event with the calls that a message answers."""
+    wanted = {response.id for response in _responses(message)}
+    if not wanted:
+        return None
+    found: Event | None = None
+    for event in _newest_first(events):
+        here = {call.id for call in event.get_function_calls()} & wanted
+        if not here:
+            continue
+        if found is not None and event.invocation_id != found.invocation_id:
+            raise InputValidationError(
+                "The message answers calls of several invocations: answer each in a message of its own"
+            )
+        found = found or event
+        wanted -= here
+        if not wanted:
+            return found
+    missing = ", ".join(repr(one) for one in sorted(str(one) for one in wanted))
+    raise InputValidationError(
+        f"The message answers function call {missing}, which the session does not hold: take the id from the event "
+        "with the call (event.get_function_calls())"
+    )
+
+
+def _last_said(events: Sequence[Event]) -> Iterator[Event]:
+    """What agents said in the last run in which any did, the newest first."""
+    invocation_id: str | None = None
+    for event in _newest_first(events):
+        if invocation_id is not None and event.invocation_id != invocation_id:
+            return
+        if event.author != "user":
+            invocation_id = event.invocation_id
+            yield event
+
+
+def _newest_first(events: Sequence[Event]) -> Iterator[Event]:
+    """The events that were not taken back, at the cost of those that are looked at."""
+    for index in range(len(events) - 1, -1, -1):
+        if events[index].actions.rewind_before_invocation_id:
+            yield from reversed(without_rewound(events[: index + 1]))
+            return
+        yield events[index]
+
+
+def _can_pass_back(agent: BaseAgent) -> bool:
+    """Whether the conversation can get from an agent up to the root."""
+    above: BaseAgent | None = agent
+    while above is not None:
+        if not above.takes_handover:
+            return False
+        if above.parent_agent is not None and getattr(above, "disallow_transfer_to_parent", False):
+            return False
+        above = above.parent_agent
+    return True

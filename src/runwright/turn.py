@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn: the way of one message through its session, from admission to the last hook."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
+
+from runwright import clock, router
+from runwright.agent import BaseAgent
+from runwright.artifact import save_files
+from runwright.config import RunConfig
+from runwright.ending import Ending
+from runwright.errors import InputValidationError, InvocationNotFoundError, RunCancelledError
+from runwright.event import Event, EventActions
+from runwright.invocation import InvocationContext, new_invocation_id
+from runwright.log import RunLog
+from runwright.request import RunRequest
+from runwright.scope import CancelScope
+from runwright.types import Content, to_content
+
+if TYPE_CHECKING:
+    from runwright.runner import Runner
+
+_ENTRY_FIELDS = ("id", "invocation_id", "timestamp")
+
+
+class Turn:
+    """One run.
+
+    Args:
+        runner: Whose services, plugins and limits it uses.
+        request: What to run; it was checked.
+        scope: What stops it.
+    """
+
+    def __init__(self, runner: "Runner", request: RunRequest, scope: CancelScope) -> None:
+        self._runner = runner
+        self._request = request
+        self._scope = scope
+        self._config = request.run_config or RunConfig()
+        self._key = (runner.app_name, request.user_id, request.session_id or clock.new_id())
+        self._message = None if request.new_message is None else to_content(request.new_message)
+        self._watcher: asyncio.Task[None] | None = None
+        self._is_admitted = False
+        self._log: RunLog
+        self._ctx: InvocationContext | None = None
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Runs it. What is yielded is stored, partial events aside.
+
+        Whatever happens, each function call in the log ends up with one response, the hooks see the end once, and the
+        session is free for the next one.
+        """
+        scope = self._scope
+        ending: Ending | None = None
+        stream: AsyncGenerator[Event, None] | None = None
+        failure: Exception | None = None
+        try:
+            ctx, ending = await self._enter()
+            try:
+                with scope:
+                    event, first = await self._begin(ctx)
+                if event is not None and self._request.yield_user_message:
+                    yield event
+                if first is not None:
+                    yield await self._record(ctx, first)
+                else:
+                    stream = ctx.agent.run_async(ctx)
+                    hears_chunks = self._hears_chunks(ctx)
+                    while True:
+                        with scope:
+                            try:
+                                event = await stream.__anext__()
+                            except StopAsyncIteration:
+                                break
+                        if hears_chunks or not event.partial:
+                            event = await self._record(ctx, event)
+                        yield event
+            except Exception as error:  # noqa: BLE001 - raised again below, once the session is sound
+                failure = ending.cause(error)
+            if failure is not None:
+                for event in await ending.fail(stream, failure):
+                    yield event
+                raise failure
+            for event in ending.owed() if ctx.ledger.open_calls else ():
+                await self._log.append(event)
+                yield event
+            with scope:
+                await ending.finish()
+        except BaseException as error:
+            # The caller left (GeneratorExit), its task was cancelled, or the end itself failed.
+            if ending is not None and error is not failure:
+                await ending.abandon(stream, error)
+            raise
+        finally:
+            self._leave()
+
+    # --- the beginning
+
+    async def _enter(self) -> tuple[InvocationContext, Ending]:
+        """Waits until the session is this run's alone, and opens it."""
+        runner, request, scope = self._runner, self._request, self._scope
+        scope.start(request.timeout if request.timeout is not None else runner.config.default_timeout)
+        if request.abort_signal is not None:
+            self._watcher = asyncio.create_task(self._watch(request.abort_signal))
+        with scope:
+            await runner.admission.enter(self._key, scope, self._config.when_busy)
+            self._is_admitted = True
+        with scope:
+            ctx = await self._open()
+        return ctx, Ending(ctx, self._log, saves_to_memory=runner.config.save_to_memory)
+
+    def _leave(self) -> None:
+        """Gives back the session, and the place."""
+        runner = self._runner
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._scope.close()
+        whole = self._config.get_session_config is None
+        if self._ctx is not None and whole and runner.session_service is self._log.service:
+            runner.sessions.put(self._key, self._log.held)
+        if self._is_admitted:
+            runner.admission.leave(self._key)
+
+    async def _watch(self, abort_signal: asyncio.Event) -> None:
+        await abort_signal.wait()
+        self._scope.cancel(RunCancelledError("Invocation was aborted by client."))
+
+    async def _open(self) -> InvocationContext:
+        """Loads or creates the session, and finds who answers."""
+        runner, request = self._runner, self._request
+        self._log = log = RunLog(
+            runner.session_service,
+            self._key,
+            config=self._config,
+            may_create=runner.auto_create_session or request.session_id is None,
+            applies_changes=runner.config.enable_event_processing,
+        )
+        held = runner.sessions.take(self._key)
+        if self._config.get_session_config is not None:
+            held = None  # a part of the log is read for this run alone
+        session = await log.open(held)
+        try:
+            resumed = router.resumed_invocation(session.events, self._message, request.invocation_id)
+        except (InputValidationError, InvocationNotFoundError):
+            if held is None:
+                raise
+            await log.read_again()  # perhaps somebody else wrote what is missing
+            resumed = router.resumed_invocation(session.events, self._message, request.invocation_id)
+        agent = self._find_agent(session.events)
+        agent.check()
+        self._ctx = ctx = InvocationContext(
+            agent=agent,
+            session=session,
+            session_service=log.service,
+            invocation_id=resumed or request.invocation_id or new_invocation_id(),
+            artifact_service=runner.artifact_service,
+            memory_service=runner.memory_service,
+            credential_service=runner.credential_service,
+            plugin_manager=runner.plugin_manager,
+            run_config=self._config,
+            user_content=self._message or router.user_content(session.events, request.invocation_id),
+            executor=runner.executor_for(self._config),
+            scope=self._scope,
+            run_child=runner.run_child,
+            views=log.held.views,
+            ledger=log.ledger,
+        )
+        return ctx
+
+    def _find_agent(self, events: Sequence[Event]) -> BaseAgent:
+        root = self._request.agent
+        assert root is not None  # the runner saw to it
+        return router.find_agent_to_run(events, root, self._message)
+
+    async def _begin(self, ctx: InvocationContext) -> tuple[Event | None, Event | None]:
+        """Stores the message; gives its event, and the one that ends the run at once, if a hook says so."""
+        plugins, request = ctx.plugin_manager, self._request
+        message = self._message
+        if message is not None and plugins.listens("on_user_message_callback"):
+            answer = await plugins.first_answer(
+                "on_user_message_callback", invocation_context=ctx, user_message=message
+            )
+            if answer is not None:
+                message = ctx.user_content = to_content(answer)
+        saved: dict[str, int] = {}
+        if message is not None and self._config.save_input_blobs_as_artifacts:
+            message, saved = await save_files(
+                message,
+                ctx.artifact_service,
+                app_name=ctx.app_name,
+                user_id=ctx.user_id,
+                session_id=ctx.session.id,
+                invocation_id=ctx.invocation_id,
+            )
+            ctx.user_content = message
+        event = None
+        if message is not None or request.state_delta:
+            event = Event(
+                invocation_id=ctx.invocation_id,
+                author="user",
+                content=message if message is None else Content(role="user", parts=message.parts),
+                actions=EventActions(state_delta=dict(request.state_delta or {}), artifact_delta=saved),
+                branch=router.branch_of_answer(ctx.session.events, message),
+            )
+            await self._log.append(event)
+            if self._log.held.was_reset:  # others may have passed the conversation on
+                ctx.agent = self._find_agent(ctx.session.events[:-1])
+        if plugins.listens("before_run_callback"):
+            answer = await plugins.first_answer("before_run_callback", invocation_context=ctx)
+            if answer is not None:
+                content = to_content(answer, role="model")
+                return event, Event(invocation_id=ctx.invocation_id, author="model", content=content)
+        return event, None
+
+    # --- each event
+
+    def _hears_chunks(self, ctx: InvocationContext) -> bool:
+        """Whether anything is done to partial events."""
+        return bool(self._config.custom_metadata) or ctx.plugin_manager.listens("on_event_callback")
+
+    async def _record(self, ctx: InvocationContext, event: Event) -> Event:
+        """Makes an event of the agents one of the log: metadata, hooks, append."""
+        plugins = ctx.plugin_manager
+        self._log.label(event)
+        if plugins.listens("on_event_callback"):
+            with self._scope:
+                answer = await plugins.first_answer("on_event_callback", invocation_context=ctx, event=event)
+            if answer is not None and answer is not event:
+                event = _replaced(event, answer)
+        if not event.partial:
+            await self._log.append(event)
+        return event
+
+
+def _replaced(event: Event, answer: Event) -> Event:
+    """What a hook put in an event's place: it stays the same entry of the log, and keeps what the hook left empty."""
+    kept = {name: getattr(event, name) for name in _ENTRY_FIELDS}
+    for name in Event.__struct_fields__:
+        if not getattr(answer, name):
+            kept[name] = getattr(event, name)
+    return answer.model_copy(update=kept)

@@ -141,12 +141,16 @@ class LlmResponse(Record, kw_only=True, gc=False):
 
 
 class _EventMaker(type(msgspec.Struct)):
-    """Takes the short forms of an event's fields, as ADK's constructor does."""
+    """Takes the short forms of an event's fields, and dicts for its parts, as ADK's constructor does."""
 
     if not TYPE_CHECKING:
 
         def __call__(cls, *, message=None, state=None, route=None, node_path=None, **fields):
             event = super().__call__(**fields)
+            if type(event.content) is dict:
+                event.content = to_content(event.content, role="model")
+            if type(event.actions) is dict:
+                event.actions = EventActions.model_validate(event.actions)
             if message is not None:
                 if event.content is not None:
                     raise ConfigurationError("Give an event either message= or content=, not both")

@@ -513,3 +513,23 @@ class GenerateContentConfig(Record, kw_only=True):
     tools: list[Any] | None = None
     top_k: float | None = None
     top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in _SETTINGS.items():
+            value: Any = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, Mapping):
+                setattr(self, name, kind.model_validate(value))
+            elif isinstance(value, list):
+                setattr(self, name, [kind.model_validate(item) for item in cast("list[Any]", value)])
+
+
+_SETTINGS: dict[str, type[Record]] = {
+    "http_options": HttpOptions,
+    "safety_settings": SafetySetting,
+    "speech_config": SpeechConfig,
+    "thinking_config": ThinkingConfig,
+    "tool_config": ToolConfig,
+}
+"""The settings that are taken as dicts too."""

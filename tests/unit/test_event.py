@@ -155,3 +155,9 @@ def test_a_private_copy_shares_nothing_that_changes():
     twin.long_running_tool_ids.add("y")
     twin.node_info.path = "p"
     assert event == before
+
+
+def test_the_parts_of_an_event_are_taken_as_dicts():
+    event = Event(author="a", content={"parts": [{"text": "x"}]}, actions={"stateDelta": {"k": 1}})
+    assert event.content == types.Content(role="model", parts=[types.Part(text="x")])
+    assert event.actions == EventActions(state_delta={"k": 1})

@@ -174,3 +174,20 @@ def test_a_schema_in_the_gemini_form():
     assert (
         schema.type is types.Type.OBJECT and schema.properties["a"].type is types.Type.STRING and schema.min_items == 1
     )
+
+
+def test_settings_are_taken_as_dicts_in_either_spelling():
+    config = types.GenerateContentConfig(
+        thinking_config={"thinkingBudget": 3},
+        http_options={"base_url": "local"},
+        safety_settings=[{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}],
+    )
+    assert config.thinking_config == types.ThinkingConfig(thinking_budget=3)
+    assert config.http_options == types.HttpOptions(base_url="local")
+    assert config.safety_settings == [
+        types.SafetySetting(
+            category=types.HarmCategory.HARM_CATEGORY_HARASSMENT, threshold=types.HarmBlockThreshold.OFF
+        )
+    ]
+    with pytest.raises(InputValidationError, match="ThinkingConfig"):
+        types.GenerateContentConfig(thinking_config={"thinking_budget": "much"})

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from runwright.agent import BaseAgent
 from runwright.context import ReadonlyContext
-from runwright.errors import ConfigurationError, InputValidationError
+from runwright.errors import ConfigurationError, InputValidationError, ModelError
 from runwright.event import Event
 from runwright.flow.loop import run_flow
 from runwright.flow.output import SetModelResponseTool
@@ -17,7 +17,7 @@ from runwright.invocation import Handover, InvocationContext
 from runwright.model import BaseLlm, LLMRegistry
 from runwright.planner import BasePlanner
 from runwright.plugin import Callbacks
-from runwright.schema import json_schema
+from runwright.schema import json_schema, read_answer
 from runwright.tool import BaseTool, BaseToolset, ToolUnion, as_tool
 from runwright.types import GenerateContentConfig, to_content
 
@@ -209,13 +209,16 @@ class LlmAgent(BaseAgent):
                     )
                 seen.add(tool.name)
 
-    def decode_output(self, value: Any) -> Any:
-        """An answer, already read from JSON, as ``output_schema`` has it.
+    def read_output(self, text: str) -> Any:
+        """An answer as JSON data, as ``output_schema`` has it: converted, and with its defaults.
 
         Raises:
-            InputValidationError: It does not fit.
+            ModelError: It does not fit.
         """
-        return self.answer_tool.decode(value)
+        try:
+            return read_answer(text, self.answer_tool.decode)
+        except InputValidationError as error:
+            raise ModelError(f"The answer of {self.name!r} does not fit its output_schema: {error}") from error
 
     def check(self) -> None:
         _ = self.canonical_model

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runwright.context import ToolContext
-from runwright.errors import InputValidationError, ModelError, ToolArgumentsError
+from runwright.errors import InputValidationError, ToolArgumentsError
 from runwright.event import Event
-from runwright.schema import json_schema, read_answer, schema_decoder
+from runwright.schema import json_schema, schema_decoder
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionDeclaration, Part, text_of
 
@@ -85,10 +85,4 @@ class OutputKeeper:
             self._said += text
             event.actions.state_delta[agent.output_key] = self._said
         elif event.is_final_response() and text.strip():
-            event.actions.state_delta[agent.output_key] = self._data(text)
-
-    def _data(self, text: str) -> Any:
-        try:
-            return read_answer(text, self._agent.decode_output)
-        except InputValidationError as error:
-            raise ModelError(f"The answer of {self._agent.name!r} does not fit its output_schema: {error}") from error
+            event.actions.state_delta[agent.output_key] = agent.read_output(text)

@@ -11,7 +11,7 @@ import msgspec
 from runwright import clock
 from runwright.agent import BaseAgent
 from runwright.agents.llm import LlmAgent
-from runwright.errors import ConfigurationError, InputValidationError, ModelError
+from runwright.errors import ConfigurationError, InputValidationError
 from runwright.event import Event, NodeInfo
 from runwright.invocation import NodeTask
 from runwright.tool import BaseTool
@@ -58,12 +58,7 @@ class AgentNode(BaseNode):
         agent = self.agent
         if not isinstance(agent, LlmAgent) or agent.output_schema is None or event.author != agent.name:
             return None
-        try:
-            value = msgspec.json.decode(text_of(event.content))
-            agent.decode_output(value)
-        except (msgspec.DecodeError, InputValidationError) as error:
-            raise ModelError(f"The answer of {agent.name!r} does not fit its output_schema: {error}") from error
-        return value
+        return agent.read_output(text_of(event.content))
 
 
 def _is_answer(event: Event) -> bool:

@@ -97,6 +97,13 @@ class NodeInfo(Record, kw_only=True, gc=False):
     output_for: list[str] | None = None
     message_as_output: bool | None = None
 
+    def __bool__(self) -> bool:
+        """Whether it says anything at all."""
+        return self != _NOWHERE
+
+
+_NOWHERE = NodeInfo()
+
 
 class LlmResponse(Record, kw_only=True, gc=False):
     """What a model answered: a chunk (``partial``), a whole message, or an error."""

@@ -277,6 +277,7 @@ async def test_on_event_replaces_what_is_stored_and_yielded() -> None:
         assert event.model_dump_json() == kept[-1].model_dump_json()
         assert texts([event]) == ["RE: HI"] and event.custom_metadata == {"loud": True}
         assert event.invocation_id == kept[0].invocation_id
+        assert event.node_info.path == f"{event.author}@1"
 
 
 async def test_a_plain_hook_works_like_an_async_one() -> None:

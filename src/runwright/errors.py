@@ -15,7 +15,10 @@
      │   └─ InvocationNotFoundError (ValueError)
      ├─ AlreadyExistsError (ValueError)      the id is taken
      ├─ StaleSessionError                    somebody else wrote to the session first
+     │   └─ LeaseLostError                   and runs it now, in place of this run
      ├─ SessionBusyError                     the session runs already, and the policy is ``reject``
+     ├─ StorageError                         a store could not do it: a full disk, a server that is gone
+     │   └─ CorruptedDataError               what it holds is damaged; the message says where
      ├─ RunnerClosedError (RuntimeError)     a run after ``close()``
      ├─ RunCancelledError                    the run was stopped; ``reason`` says why
      │   ├─ CallerLeftError                  by those who followed it, who all left before its end
@@ -88,8 +91,24 @@ class StaleSessionError(RunwrightError):
     """The session was changed by somebody else after it was read: read it again, then append."""
 
 
+class LeaseLostError(StaleSessionError):
+    """Somebody else became the session's writer, as after a long stall or an interruption: this run is over."""
+
+
 class SessionBusyError(RunwrightError):
     """The session is running another message and ``RunConfig.when_busy`` is ``"reject"``."""
+
+
+class StorageError(RunwrightError):
+    """A store could not do what it was asked: a full disk, a server that is gone. The cause is chained.
+
+    What was acknowledged before is stored. Whether the write that failed was stored is not known where the message says
+    so; otherwise it was not.
+    """
+
+
+class CorruptedDataError(StorageError):
+    """What a store holds is damaged. The message says where; nothing of it was handed out as if it were whole."""
 
 
 class RunnerClosedError(RunwrightError, RuntimeError):

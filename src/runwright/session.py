@@ -19,9 +19,10 @@ class Session(Record, kw_only=True):
         last_update_time: Seconds since the epoch.
         seq: The sequence number of the newest event that this copy knows: how many the log held.
         revision: What the store needs to tell whether this copy is current; opaque to all others.
+        lease: What a durable store needs to tell whether this copy's holder is the session's writer; opaque too.
     """
 
-    transient: ClassVar[frozenset[str]] = frozenset({"seq", "revision"})
+    transient: ClassVar[frozenset[str]] = frozenset({"seq", "revision", "lease"})
 
     id: str
     app_name: str
@@ -31,6 +32,7 @@ class Session(Record, kw_only=True):
     last_update_time: float = 0.0
     seq: int = 0
     revision: Any = None
+    lease: Any = None
 
 
 class GetSessionConfig(Record, kw_only=True):

@@ -3,15 +3,28 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from runwright.context import CallbackContext
 from runwright.declared import Declared
 from runwright.errors import ConfigurationError
-from runwright.event import Event
+from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext
 from runwright.plugin import Callbacks, first_answer
+from runwright.record import Record
 from runwright.types import Content, to_content
+
+
+class BaseAgentState(Record):
+    """What a custom agent saves of where it is: subclass it with fields that have defaults."""
+
+
+class _Validating(Protocol):
+    @classmethod
+    def model_validate(cls, obj: Any, /) -> Self: ...
+
+
+StateT = TypeVar("StateT", bound=_Validating)
 
 
 class BaseAgent(Declared):
@@ -136,8 +149,17 @@ class BaseAgent(Declared):
         """
         ctx = self._context(parent_context)
         plugins = ctx.plugin_manager
+        replay, has_begun = ctx.replay, False
+        if replay is not None:
+            names = {agent.name for agent in self.tree()}
+            has_begun = replay.has_left(names, ctx.branch)
+            if not has_begun and not replay.reached(ctx.branch):
+                return  # It had ended, and said nothing.
         if self.before_agent_callback is not None or plugins.listens("before_agent_callback"):
-            event = await self._hooked("before_agent_callback", self.before_agent_callback, ctx)
+            if replay is not None and has_begun:
+                event = replay.take_hooked(self.name, ctx.branch)
+            else:
+                event = await self._hooked("before_agent_callback", self.before_agent_callback, ctx)
             if event is not None:
                 yield event
                 if event.content is not None:
@@ -159,7 +181,11 @@ class BaseAgent(Declared):
         if ctx.end_invocation:
             return
         if collected is not None or plugins.listens("after_agent_callback"):
-            event = await self._hooked("after_agent_callback", self.after_agent_callback, ctx, events=collected or [])
+            if replay is not None and not replay.reached(ctx.branch):
+                event = replay.take_hooked(self.name, ctx.branch)
+            else:
+                more = {"events": collected or []}
+                event = await self._hooked("after_agent_callback", self.after_agent_callback, ctx, **more)
             if event is not None:
                 yield event
 
@@ -185,15 +211,57 @@ class BaseAgent(Declared):
     async def _steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """What the agent itself says and does; then the agent that it passed the conversation on to, if it did."""
         target: str | None = None
+        replay = None if self.resumes_below else ctx.replay
+        if replay is not None:
+            for event in replay.take_saved(self.name, {agent.name for agent in self.tree()}, ctx.branch):
+                self._restore(event, ctx)
+                yield event
+            if ctx.end_of_agents.get(self.name):
+                return
         async with aclosing(self._run_async_impl(ctx)) as events:
             async for event in events:
                 if not event.partial:
                     target = self._completed(event, ctx, target)
+                    if replay is not None and event.author == self.name:
+                        event = replay.take(self.name, ctx.branch) or event
                 yield event
         if target is not None and not ctx.end_invocation:
             async with aclosing(self.transfer_target(target).run_async(ctx)) as events:
                 async for event in events:
                     yield event
+
+    def _restore(self, event: Event, ctx: InvocationContext) -> None:
+        """Takes from an event of the log what the agent saved with it."""
+        if event.author == self.name and (event.actions.agent_state is not None or event.actions.end_of_agent):
+            end = bool(event.actions.end_of_agent)
+            ctx.set_agent_state(self.name, agent_state=event.actions.agent_state, end_of_agent=end)
+
+    def _load_agent_state(self, ctx: InvocationContext, state_type: type[StateT]) -> StateT | None:
+        """What the agent had saved when the run stopped, for a custom agent; None where it starts from its beginning.
+
+        ::
+
+            state = self._load_agent_state(ctx, MyState) or MyState()
+            ...
+            state.step = 2
+            ctx.set_agent_state(self.name, agent_state=state)
+            yield self._create_agent_state_event(ctx)
+
+        When the run goes on, what the agent and those below it did up to that event is not run again.
+        """
+        saved = ctx.agent_states.get(self.name)
+        return None if saved is None else state_type.model_validate(saved)
+
+    def _create_agent_state_event(self, ctx: InvocationContext) -> Event:
+        """The event that stores what ``ctx.set_agent_state`` noted of the agent: yield it."""
+        return Event(
+            invocation_id=ctx.invocation_id,
+            author=self.name,
+            branch=ctx.branch,
+            actions=EventActions(
+                agent_state=ctx.agent_states.get(self.name), end_of_agent=ctx.end_of_agents.get(self.name) or None
+            ),
+        )
 
     def _completed(self, event: Event, ctx: InvocationContext, target: str | None) -> str | None:
         """Fills in what a custom agent left out of its event; gives whom it has passed the conversation on to."""

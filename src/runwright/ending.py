@@ -5,12 +5,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
+from runwright.durable import RunStatus
 from runwright.errors import CallerLeftError, RunCancelledError, RunRolledBackError
 from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext
 from runwright.log import RunLog
+from runwright.owed import responses
 from runwright.state import without_temp
-from runwright.types import Content, FunctionResponse, Part
 
 SETTLE_SECONDS = 5.0
 """How long each step of the clean-up of a run that was stopped may take."""
@@ -37,6 +38,9 @@ class Ending:
         memory = self._ctx.memory_service
         if self._saves_to_memory and memory is not None:
             await memory.add_session_to_memory(self._ctx.session)
+        ledger = self._log.ledger
+        waits = ledger.open_calls or (self._ctx.is_resumable and ledger.answered < ledger.outside)
+        await self._log.end("paused" if waits else "completed")
 
     def cause(self, error: Exception) -> Exception:
         """What a run failed with: where it was stopped, that, whatever its steps made of it."""
@@ -59,11 +63,12 @@ class Ending:
         )
         # Where the caller left, nothing failed: as if it had iterated the run itself.
         left = isinstance(error, CallerLeftError)
-        events = [*self.owed(), *([] if left else [said])]
+        events = [*self.owed(), *([] if left or self._log.is_lost else [said])]
         if isinstance(error, RunRolledBackError):
             events.append(self._rewind())
         try:
             await _shielded(self._store_and_tell(events, None if left else error))
+            await _shielded(self._log.end(_status(error), str(error)))
         except Exception as end_error:
             (end_error.__cause__ or end_error).__context__ = error  # so that both are shown
             raise
@@ -83,24 +88,14 @@ class Ending:
             if events or not self._is_told:
                 left = isinstance(stopped, GeneratorExit | CallerLeftError)
                 await _settled(self._store_and_tell(events, None if left else stopped))
+            why = "its caller left" if isinstance(stopped, GeneratorExit) else str(stopped) or type(stopped).__name__
+            await _settled(self._log.end(_status(stopped), why))
 
     def owed(self) -> list[Event]:
         """The responses that the log's open calls still need, one event for each agent that called."""
-        groups: dict[tuple[str, str | None], list[Part]] = {}
-        for call in self._log.ledger.open_calls.values():
-            if call.status == "pending":
-                continue
-            response = call.response or FunctionResponse(id=call.id, name=call.name, response={"error": call.status})
-            groups.setdefault((call.author, call.branch), []).append(Part(function_response=response))
-        return [
-            Event(
-                invocation_id=self._ctx.invocation_id,
-                author=author,
-                branch=branch,
-                content=Content(role="user", parts=parts),
-            )
-            for (author, branch), parts in groups.items()
-        ]
+        if self._log.is_lost:
+            return []  # They are the new writer's to give.
+        return responses(self._log.ledger.open_calls.values(), self._ctx.invocation_id)
 
     def _rewind(self) -> Event:
         """Takes back what the run said and changed."""
@@ -129,6 +124,12 @@ class Ending:
                 await plugins.first_answer("after_run_callback", invocation_context=self._ctx)
         elif plugins.listens("on_run_error_callback"):
             await plugins.tell("on_run_error_callback", invocation_context=self._ctx, error=error)
+
+
+def _status(error: BaseException) -> RunStatus:
+    """How a run stands that ended with an error: only one that something went wrong in has failed."""
+    is_failure = isinstance(error, Exception) and not isinstance(error, RunCancelledError)
+    return "failed" if is_failure else "cancelled"
 
 
 async def _settled(work: Coroutine[Any, Any, None]) -> None:

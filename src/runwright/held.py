@@ -3,11 +3,11 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from runwright.event import Event
 from runwright.record import copy_json
-from runwright.session import BaseSessionService, Session
+from runwright.session import Session
 from runwright.state import APP_PREFIX, TEMP_PREFIX, USER_PREFIX, without_temp
 
 SessionKey = tuple[str, str, str]
@@ -48,6 +48,26 @@ class HeldSession:
         self.was_reset = True
         """Whether it was read again since the run began: somebody else wrote to it."""
 
+    def advance(self, fresh: Session) -> bool:
+        """Takes over what others wrote: the events after the last one that is here, and the state.
+
+        Args:
+            fresh: What was read from the store, from the last event that is here on.
+
+        Returns:
+            False where it does not go on from what is here, and has to be read whole.
+        """
+        session = self.session
+        if not session.events or not fresh.events or fresh.events[0].id != session.events[-1].id:
+            return False
+        views = self.views.copy()
+        events = [*session.events, *fresh.events[1:]]
+        self.reset(fresh)
+        session.events[:] = events
+        self._applied = len(events)
+        self.views.update(views)
+        return True
+
     def begin_run(self) -> Session:
         """The session, with the state that is stored."""
         self.catch_up()
@@ -59,11 +79,11 @@ class HeldSession:
         """A value of the state as it is stored; None where there is none."""
         return copy_json(self._stored_state.get(key))
 
-    async def append(self, service: BaseSessionService, event: Event) -> None:
-        """Appends to the log.
+    async def write(self, store: Callable[[Session], Awaitable[Any]]) -> None:
+        """Has ``store`` write to the session.
 
-        The store brings up to date a session without state, so that what it changes can be told from what the run wrote
-        and has not stored.
+        It is given a session without state to bring up to date, so that what it changes can be told from what the run
+        wrote and has not stored.
         """
         session = self.session
         bare = Session(
@@ -74,9 +94,10 @@ class HeldSession:
             last_update_time=session.last_update_time,
             seq=session.seq,
             revision=session.revision,
+            lease=session.lease,
         )
-        await service.append_event(bare, event)
-        session.seq, session.last_update_time = bare.seq, bare.last_update_time
+        await store(bare)
+        session.seq, session.last_update_time, session.lease = bare.seq, bare.last_update_time, bare.lease
         if bare.state:
             self._stored_state.update(copy_json(without_temp(bare.state)))
             session.state.update(bare.state)

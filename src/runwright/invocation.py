@@ -9,29 +9,39 @@ from runwright import clock
 from runwright.artifact import BaseArtifactService
 from runwright.config import RunConfig
 from runwright.credential import BaseCredentialService
+from runwright.durable import CallRecord
 from runwright.errors import LlmCallsLimitExceededError, RunCancelledError
 from runwright.event import Event
 from runwright.memory import BaseMemoryService
 from runwright.plugin import PluginManager
 from runwright.scope import CancelScope
 from runwright.session import BaseSessionService, Session
-from runwright.types import Content, FunctionResponse
+from runwright.types import Content, FunctionCall, FunctionResponse
 
 if TYPE_CHECKING:
     from runwright.agent import BaseAgent
+    from runwright.replay import Replay
     from runwright.tool import BaseTool
 
 ChildRun = Callable[["BaseAgent", Content, "InvocationContext"], Awaitable[tuple[list[Event], dict[str, Any]]]]
 """Runs an agent apart, in a session of its own that starts like the given run's; gives its events and state changes."""
 
 
-CALLS_TO_USER = frozenset({"adk_request_input"})
+REQUEST_CONFIRMATION = "adk_request_confirmation"
+"""Asks the user whether a tool call may be made. Source: ADK's wire format."""
+
+CALLS_TO_USER = frozenset({"adk_request_input", REQUEST_CONFIRMATION})
 """The names of calls that the engine itself makes and the user answers; no model sees them."""
 
 
 def asks_user(event: Event) -> bool:
     """Whether an event asks the user something that has to be answered before its agent can go on."""
     return bool(event.long_running_tool_ids) and any(call.name in CALLS_TO_USER for call in event.get_function_calls())
+
+
+def call_asked_about(question: FunctionCall) -> FunctionCall:
+    """The call that a question to the user, a call of :data:`REQUEST_CONFIRMATION`, is about."""
+    return FunctionCall.model_validate((question.args or {}).get("originalFunctionCall") or {})
 
 
 class OpenCall:
@@ -54,11 +64,15 @@ class OpenCall:
 class Ledger:
     """What all the agents of one run share: the count of model calls, the open function calls, whether to stop."""
 
-    __slots__ = ("ended", "llm_calls", "open_calls", "workflow_runs")
+    __slots__ = ("answered", "ended", "llm_calls", "open_calls", "outside", "workflow_runs")
 
     def __init__(self) -> None:
         self.llm_calls = 0
         self.open_calls: dict[str, OpenCall] = {}
+        self.answered: set[str] = set()
+        """The calls that the user answered."""
+        self.outside: set[str] = set()
+        """The calls that somebody outside is to answer, whatever the tool said first."""
         self.workflow_runs: dict[str, int] = {}
         """How many times each workflow has run, by its path without the number."""
         self.ended = False
@@ -67,11 +81,17 @@ class Ledger:
         """Keeps the books on an event that was stored."""
         if event.content is None or not event.content.parts:
             return
+        if event.long_running_tool_ids:
+            self.outside |= event.long_running_tool_ids
         for part in event.content.parts:
             if (call := part.function_call) is not None and call.id:
                 self.open_calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch)
+                if call.name == REQUEST_CONFIRMATION and (asked := self.open_calls.get(call_asked_about(call).id or "")):
+                    asked.status = "pending"
             elif (answer := part.function_response) is not None and answer.id:
                 self.open_calls.pop(answer.id, None)
+                if event.author == "user":
+                    self.answered.add(answer.id)
 
 
 class Handover:
@@ -145,6 +165,7 @@ class InvocationContext:
         run_child: ChildRun | None = None,
         views: dict[Any, Any] | None = None,
         ledger: Ledger | None = None,
+        is_resumable: bool = False,
     ) -> None:
         self.agent = agent
         self.session = session
@@ -168,6 +189,18 @@ class InvocationContext:
         """What each toolset gave, by its identity: it is asked once in a run."""
         self.node_path = ""
         self.node_task: NodeTask | None = None
+        self.is_resumable = is_resumable
+        """Whether an agent that waits for an answer holds up those that run it, which go on when it is there."""
+        self.replay: Replay | None = None
+        """What the log holds already of a run that goes on."""
+        self.record_call: Callable[[CallRecord], Awaitable[None]] | None = None
+        """Writes a row of the ledger of tool calls, where the store keeps one."""
+        self.recorded_calls: dict[str, CallRecord] = {}
+        """The ledger of a run that goes on, by the calls' ids."""
+        self.agent_states: dict[str, dict[str, Any]] = {}
+        """What agents have saved of where they are, by their names."""
+        self.end_of_agents: dict[str, bool] = {}
+        """The agents that said that they have ended."""
 
     @property
     def app_name(self) -> str:
@@ -198,6 +231,28 @@ class InvocationContext:
         """Goes down to the agent of this name in the path of what runs, unless whoever runs it has done so."""
         if not self.node_path.rpartition("/")[2].startswith(f"{name}@"):
             self.node_path = f"{self.node_path}/{name}@1" if self.node_path else f"{name}@1"
+
+    def set_agent_state(self, agent_name: str, *, agent_state: Any = None, end_of_agent: bool = False) -> None:
+        """Notes where an agent is, or that it has ended; or forgets both. ``create_agent_state_event`` stores it.
+
+        Args:
+            agent_state: A Record, a model or a dict, all of JSON values.
+        """
+        if end_of_agent or agent_state is None:
+            self.agent_states.pop(agent_name, None)
+        else:
+            dump = getattr(agent_state, "model_dump", None)
+            self.agent_states[agent_name] = dict(agent_state) if dump is None else dump(mode="json")
+        if end_of_agent or agent_state is not None:
+            self.end_of_agents[agent_name] = end_of_agent
+        else:
+            self.end_of_agents.pop(agent_name, None)
+
+    def holds_up(self, event: Event) -> bool:
+        """Whether an event waits for an answer from outside that those who run its agent have to wait for too."""
+        if not event.long_running_tool_ids or not (self.is_resumable or asks_user(event)):
+            return False
+        return not self.ledger.answered.issuperset(event.long_running_tool_ids)
 
     @property
     def is_aborted(self) -> bool:

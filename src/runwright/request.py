@@ -27,6 +27,7 @@ class RunRequest(Record, kw_only=True):
         timeout: Seconds that it may take, waiting for the session included; the runner's default where it is None.
         yield_user_message: Whether the message's own event is yielded too.
         abort_signal: An ``asyncio.Event`` that cancels the run once it is set.
+        resume: Whether an interrupted run goes on: that of ``invocation_id``, or the session's newest.
     """
 
     agent: BaseAgent | None = None
@@ -39,6 +40,7 @@ class RunRequest(Record, kw_only=True):
     timeout: float | None = None
     yield_user_message: bool = False
     abort_signal: asyncio.Event | None = None
+    resume: bool = False
 
 
 class RunOptions(TypedDict, total=False):
@@ -54,6 +56,7 @@ class RunOptions(TypedDict, total=False):
     timeout: float | None
     yield_user_message: bool
     abort_signal: asyncio.Event | None
+    resume: bool
 
 
 def request_of(args: tuple[Any, ...], options: RunOptions) -> RunRequest:
@@ -108,7 +111,9 @@ def checked(request: RunRequest, *, agent: BaseAgent | None, run_config: RunConf
     if request.state_delta is not None:
         _check_state(request.state_delta)
     message = request.new_message
-    if message is None and request.invocation_id is None:
+    if request.resume and message is not None:
+        raise InputValidationError("A run that is resumed has its message already: leave new_message out")
+    if message is None and request.invocation_id is None and not request.resume:
         raise InputValidationError("A run needs a message, new_message=..., or an invocation_id to go on with")
     return request.model_copy(
         update={

@@ -58,7 +58,7 @@ def resumed_invocation(events: Sequence[Event], message: Content | None, invocat
             )
         return call.invocation_id
     if message is None and invocation_id is not None:
-        if not any(event.invocation_id == invocation_id for event in events):
+        if not any(event.invocation_id == invocation_id for event in without_rewound(events)):
             raise InvocationNotFoundError(f"The session holds no invocation {invocation_id!r} to go on with")
         return invocation_id
     return None

@@ -20,6 +20,7 @@ from runwright.closing import Done, close_each, toolsets_of
 from runwright.config import RunConfig, RunnerConfig, ToolThreadPoolConfig
 from runwright.credential import BaseCredentialService
 from runwright.credentials.in_memory import InMemoryCredentialService
+from runwright.durable import DurableSessionService, RunRecord
 from runwright.errors import ConfigurationError, RunnerClosedError
 from runwright.event import Event
 from runwright.held import HeldSessions
@@ -119,6 +120,11 @@ class Runner:
         weakref.finalize(self, self._portal.stop)
 
     @property
+    def is_resumable(self) -> bool:
+        """Whether an agent that waits for an answer holds up those that run it: ``ResumabilityConfig``."""
+        return self.resumability_config is not None and self.resumability_config.is_resumable
+
+    @property
     def session_service(self) -> BaseSessionService:
         """Where sessions are kept."""
         return self._session_service
@@ -177,6 +183,46 @@ class Runner:
         else:
             run.start_in_thread()
         return run
+
+    def resume(self, run: RunRecord | None = None, /, **options: Unpack[RunOptions]) -> Run:
+        """Goes on with a run that stopped, in this process or another, and gives its :class:`Run`.
+
+        ::
+
+            for stopped in await runner.recover():
+                await runner.resume(stopped)
+
+        What the log holds is not done again: neither what models answered, nor calls that a tool has answered. A call
+        that was under way goes by its tool's ``on_resume``. A run that had come to its end gives no events; so it does
+        no harm to resume one twice.
+
+        Args:
+            run: Which one, as :meth:`recover` gave it.
+            options: The fields of :class:`RunRequest`. ``user_id``, ``session_id`` and ``invocation_id`` name a run, too;
+                without an ``invocation_id`` it is the session's newest that has not ended.
+
+        Raises:
+            InvocationNotFoundError: There is no such run; raised when the run is iterated or awaited.
+        """
+        options["resume"] = True
+        if run is not None:
+            options["user_id"], options["session_id"] = run.user_id, run.session_id
+            options["invocation_id"] = run.invocation_id
+        return self.run(**options)
+
+    async def recover(self, *, user_id: str | None = None, session_id: str | None = None) -> list[RunRecord]:
+        """The app's runs whose process is gone, oldest first in each session: :meth:`resume` goes on with them.
+
+        There are none where the session store keeps no runs, as the one in memory. A writer on another machine is known
+        to be gone only after its lease has run out before the eyes of this process: ask again later.
+        """
+        service = self.session_service
+        if not isinstance(service, DurableSessionService):
+            return []
+        runs = await service.list_runs(
+            app_name=self.app_name, user_id=user_id, session_id=session_id, status=("running",)
+        )
+        return [run for run in runs if run.interrupted]
 
     async def run_simple(self, *args: Any, **options: Unpack[RunOptions]) -> str:
         """Runs a message and gives the text of all final responses. It takes what :meth:`run` takes."""

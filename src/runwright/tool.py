@@ -9,13 +9,15 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from runwright.context import Context, ReadonlyContext, ToolContext
 from runwright.errors import ConfigurationError
 from runwright.model import LlmRequest
 from runwright.schema import Signature
 from runwright.types import FunctionDeclaration
+
+OnResume = Literal["replay", "ask", "never"]
 
 
 class BaseTool(ABC):
@@ -26,7 +28,12 @@ class BaseTool(ABC):
         description: What the model is told about it.
         is_long_running: Its answer comes from outside, later; what it returns now is a first word on it, or None.
         timeout: Seconds that one call may take; None for ``RunConfig.tool_timeout``.
+        on_resume: What becomes of a call that was under way when the process stopped. ``"never"``: it is not repeated,
+            and the model is told that nobody knows whether it took effect; ``"replay"``: it is made again; ``"ask"``:
+            the user is asked. A call that had answered is never repeated.
     """
+
+    on_resume: OnResume = "never"
 
     def __init__(
         self,
@@ -36,7 +43,12 @@ class BaseTool(ABC):
         is_long_running: bool = False,
         custom_metadata: dict[str, Any] | None = None,
         timeout: float | None = None,
+        on_resume: OnResume | None = None,
     ) -> None:
+        if on_resume is not None:
+            if on_resume not in ("replay", "ask", "never"):
+                raise ConfigurationError(f"on_resume of tool {name!r} is 'replay', 'ask' or 'never', not {on_resume!r}")
+            self.on_resume = on_resume
         self.name = name
         self.description = description
         self.is_long_running = is_long_running
@@ -91,6 +103,8 @@ class FunctionTool(BaseTool):
         name: Its name for the model, where that should be another.
         run_in_thread: False runs a plain ``def`` in the event loop: right for one that returns at once.
         timeout: Seconds that one call may take.
+        on_resume: What becomes of a call that was under way when the process stopped: ``"never"`` repeated, made again
+            (``"replay"``: right where repeating does no harm), or the user is asked (``"ask"``).
 
     Raises:
         UnsupportedTypeError: A parameter's type cannot be shown to a model.
@@ -106,6 +120,7 @@ class FunctionTool(BaseTool):
         custom_metadata: dict[str, Any] | None = None,
         run_in_thread: bool = True,
         timeout: float | None = None,
+        on_resume: OnResume | None = None,
     ) -> None:
         if not callable(func):
             raise ConfigurationError(f"{func!r} cannot be a tool: give a function, a BaseTool or a BaseToolset")
@@ -117,6 +132,7 @@ class FunctionTool(BaseTool):
             is_long_running=is_long_running,
             custom_metadata=custom_metadata,
             timeout=timeout,
+            on_resume=getattr(func, "on_resume", None) if on_resume is None else on_resume,
         )
         is_function = inspect.isroutine(func) or isinstance(cast("Any", func), functools.partial)
         target: Any = func if is_function else cast("Any", type(cast("Any", func))).__call__

@@ -15,6 +15,7 @@ from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext, new_invocation_id
 from runwright.log import RunLog
 from runwright.request import RunRequest
+from runwright.resume import find_stopped, recall
 from runwright.scope import CancelScope
 from runwright.types import Content, to_content
 
@@ -42,6 +43,12 @@ class Turn:
         self._message = None if request.new_message is None else to_content(request.new_message)
         self._watcher: asyncio.Task[None] | None = None
         self._is_admitted = False
+        self._goes_on = request.new_message is None
+        """Whether it is a run that stopped, and goes on without a new message."""
+        self._has_ended = False
+        """Whether that run had come to its end."""
+        self._answers = False
+        """Whether the message answers a call, and its run goes on."""
         self._log: RunLog
         self._ctx: InvocationContext | None = None
 
@@ -57,6 +64,8 @@ class Turn:
         failure: Exception | None = None
         try:
             ctx, ending = await self._enter()
+            if self._has_ended:
+                return
             try:
                 with scope:
                     event, first = await self._begin(ctx)
@@ -73,6 +82,8 @@ class Turn:
                                 event = await stream.__anext__()
                             except StopAsyncIteration:
                                 break
+                        if ctx.replay is not None and event.id in ctx.replay.ids:
+                            continue
                         if hears_chunks or not event.partial:
                             event = await self._record(ctx, event)
                         yield event
@@ -117,7 +128,7 @@ class Turn:
             self._watcher.cancel()
         self._scope.close()
         whole = self._config.get_session_config is None
-        if self._ctx is not None and whole and runner.session_service is self._log.service:
+        if self._ctx is not None and whole and runner.session_service is self._log.service and not self._log.is_lost:
             runner.sessions.put(self._key, self._log.held)
         if self._is_admitted:
             runner.admission.leave(self._key)
@@ -140,13 +151,17 @@ class Turn:
         if self._config.get_session_config is not None:
             held = None  # a part of the log is read for this run alone
         session = await log.open(held)
+        wanted = request.invocation_id
+        if self._goes_on:
+            wanted, self._has_ended = await find_stopped(log, wanted)
         try:
-            resumed = router.resumed_invocation(session.events, self._message, request.invocation_id)
+            resumed = router.resumed_invocation(session.events, self._message, wanted)
         except (InputValidationError, InvocationNotFoundError):
             if held is None:
                 raise
             await log.read_again()  # perhaps somebody else wrote what is missing
-            resumed = router.resumed_invocation(session.events, self._message, request.invocation_id)
+            resumed = router.resumed_invocation(session.events, self._message, wanted)
+        self._answers = resumed is not None and self._message is not None
         agent = self._find_agent(session.events)
         agent.check()
         self._ctx = ctx = InvocationContext(
@@ -159,19 +174,26 @@ class Turn:
             credential_service=runner.credential_service,
             plugin_manager=runner.plugin_manager,
             run_config=self._config,
-            user_content=self._message or router.user_content(session.events, request.invocation_id),
+            user_content=self._message or router.user_content(session.events, resumed),
             executor=runner.executor_for(self._config),
             scope=self._scope,
             run_child=runner.run_child,
             views=log.held.views,
             ledger=log.ledger,
+            is_resumable=runner.is_resumable,
         )
+        if log.durable is not None:
+            ctx.record_call = log.record_call
         return ctx
 
     def _find_agent(self, events: Sequence[Event]) -> BaseAgent:
+        return router.find_agent_to_run(events, self._root, self._message)
+
+    @property
+    def _root(self) -> BaseAgent:
         root = self._request.agent
         assert root is not None  # the runner saw to it
-        return router.find_agent_to_run(events, root, self._message)
+        return root
 
     async def _begin(self, ctx: InvocationContext) -> tuple[Event | None, Event | None]:
         """Stores the message; gives its event, and the one that ends the run at once, if a hook says so."""
@@ -203,9 +225,11 @@ class Turn:
                 actions=EventActions(state_delta=dict(request.state_delta or {}), artifact_delta=saved),
                 branch=router.branch_of_answer(ctx.session.events, message),
             )
-            await self._log.append(event)
-            if self._log.held.was_reset:  # others may have passed the conversation on
-                ctx.agent = self._find_agent(ctx.session.events[:-1])
+        await self._log.begin(ctx.invocation_id, event)
+        if self._goes_on or (self._answers and ctx.is_resumable):
+            await recall(ctx, self._root, self._log)
+        elif self._log.held.was_reset:  # others may have passed the conversation on
+            ctx.agent = self._find_agent(ctx.session.events[:-1])
         if plugins.listens("before_run_callback"):
             answer = await plugins.first_answer("before_run_callback", invocation_context=ctx)
             if answer is not None:

@@ -20,6 +20,10 @@ def changing(**delta: Any) -> Event:
     return Event(author="a", actions=EventActions(state_delta=delta))
 
 
+async def append(held: HeldSession, service: InMemorySessionService, event: Event) -> None:
+    await held.write(lambda session: service.append_event(session, event))
+
+
 async def read(service: InMemorySessionService) -> Session:
     session = await service.get_session(**KEY)
     assert session is not None
@@ -32,7 +36,7 @@ async def test_a_run_starts_from_what_is_stored() -> None:
     session = held.begin_run()
     session.state["items"].append("never stored")
     session.state["stray"] = 1
-    await held.append(service, changing(count=1))
+    await append(held, service, changing(count=1))
     assert held.begin_run().state == {"items": ["a"], "count": 1} == (await read(service)).state
 
 
@@ -41,7 +45,7 @@ async def test_what_is_changed_in_place_after_it_was_stored_stays_out() -> None:
     held = await made(service)
     held.begin_run()
     event = changing(items=[1])
-    await held.append(service, event)
+    await append(held, service, event)
     event.actions.state_delta["items"].append(2)
     held.session.state["items"].append(3)
     assert held.begin_run().state == {"items": [1]}
@@ -54,7 +58,7 @@ async def test_temporary_state_is_gone_with_the_run() -> None:
     service = InMemorySessionService()
     held = await made(service)
     held.begin_run()
-    await held.append(service, changing(**{"temp:x": 1, "y": 2}))
+    await append(held, service, changing(**{"temp:x": 1, "y": 2}))
     assert held.session.state == {"temp:x": 1, "y": 2}
     assert held.begin_run().state == {"y": 2}
 
@@ -67,7 +71,7 @@ async def test_what_other_sessions_share_comes_in_and_what_was_not_stored_does_n
     other = await service.create_session(app_name="app", user_id="u", session_id="other")
     await service.append_event(other, changing(**{f"{prefix}theirs": [1]}))
     held.session.state[f"{prefix}mine"] = "not stored"
-    await held.append(service, changing(x=1))
+    await append(held, service, changing(x=1))
     assert held.session.state[f"{prefix}theirs"] == [1]
     assert held.begin_run().state == {f"{prefix}theirs": [1], "x": 1} == (await read(service)).state
 
@@ -81,12 +85,12 @@ async def test_a_copy_that_is_not_current_is_told_and_read_again() -> None:
     views["derived"] = object()
     await service.append_event(await read(service), changing(x=2))
     with pytest.raises(StaleSessionError):
-        await held.append(service, changing(y=1))
+        await append(held, service, changing(y=1))
     state = session.state
     held.reset(await read(service))
     assert held.session is session and session.state is state and held.views is views, "contexts hold these"
     assert state == {"x": 2, "temp:note": "kept for this run"} and not views and held.was_reset
-    await held.append(service, changing(y=1))
+    await append(held, service, changing(y=1))
     assert held.begin_run().state == {"x": 2, "y": 1}
     assert not held.was_reset
     assert [event.actions.state_delta for event in session.events] == [{"x": 2}, {"y": 1}]
@@ -97,7 +101,7 @@ async def test_what_user_code_appends_with_the_runs_own_session_counts_too() -> 
     held = await made(service)
     session = held.begin_run()
     await service.append_event(session, changing(**{"mine": 1, "user:mine": 2}))
-    await held.append(service, changing(after=1))
+    await append(held, service, changing(after=1))
     assert session.seq == 2
     assert held.begin_run().state == {"mine": 1, "user:mine": 2, "after": 1} == (await read(service)).state
 

@@ -8,7 +8,7 @@ from runwright.agent import BaseAgent
 from runwright.context import ToolContext
 from runwright.errors import ConfigurationError
 from runwright.event import Event
-from runwright.invocation import InvocationContext, asks_user
+from runwright.invocation import InvocationContext
 
 
 class LoopAgent(BaseAgent):
@@ -35,7 +35,7 @@ class LoopAgent(BaseAgent):
                 async with aclosing(child.run_async(ctx)) as events:
                     async for event in events:
                         yield event
-                        ends = ends or bool(event.actions.escalate) or asks_user(event)
+                        ends = ends or bool(event.actions.escalate) or ctx.holds_up(event)
                 if ends or ctx.end_invocation:
                     return
             rounds += 1
@@ -45,3 +45,6 @@ def exit_loop(tool_context: ToolContext) -> None:
     """Ends the loop. Call this only when you are told to."""
     tool_context.actions.escalate = True
     tool_context.actions.skip_summarization = True
+
+
+exit_loop.on_resume = "replay"  # pyright: ignore[reportFunctionMemberAccess]

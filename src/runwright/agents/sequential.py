@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from runwright.agent import BaseAgent
 from runwright.event import Event
-from runwright.invocation import InvocationContext, asks_user
+from runwright.invocation import InvocationContext
 
 
 class SequentialAgent(BaseAgent):
@@ -17,10 +17,10 @@ class SequentialAgent(BaseAgent):
 
     async def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         for child in self.sub_agents:
-            asked = False
+            held_up = False
             async with aclosing(child.run_async(ctx)) as events:
                 async for event in events:
                     yield event
-                    asked = asked or asks_user(event)
-            if asked or ctx.end_invocation:
+                    held_up = held_up or ctx.holds_up(event)
+            if held_up or ctx.end_invocation:
                 return

@@ -17,6 +17,8 @@ from runwright.flow.calls import response_event, run_calls
 from runwright.flow.collect import Collector
 from runwright.flow.history import CLIENT_CALL_ID_PREFIX
 from runwright.flow.output import OutputKeeper, answer_event
+from runwright.flow.pause import calls_to_make, question_event, words
+from runwright.flow.recall import Recall
 from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest
@@ -43,25 +45,44 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     model = agent.canonical_model
     keeper = OutputKeeper(agent)
     mistakes = 0
+    left_over: list[FunctionCall] = []
+    if ctx.replay is not None:
+        recall = Recall(agent, ctx, ctx.replay)
+        for event in recall.events():
+            yield event
+        if recall.answer is not None:
+            keeper.keep(recall.answer)
+            yield recall.answer
+        if recall.has_ended or recall.answer is not None:
+            return
+        left_over = recall.calls
+    elif ctx.ledger.answered:
+        left_over = calls_to_make(ctx)
     while not ctx.end_invocation:
         # What tools and callbacks write before there is an answer is carried to its event, which is what is stored.
         carried = EventActions()
         request = await build_request(agent, ctx, model, carried)
-        calls: list[FunctionCall] = []
-        async with aclosing(_answers(agent, ctx, model, request, carried)) as answers:
-            async for event in answers:
-                if not event.partial:
-                    # Copies: what a caller does to the event that it gets changes nothing in what is called.
-                    calls.extend(copy_call(call) for call in event.get_function_calls())
-                    keeper.keep(event)
-                yield event
+        calls, left_over = left_over, []
+        if not calls:
+            async with aclosing(_answers(agent, ctx, model, request, carried)) as answers:
+                async for event in answers:
+                    if not event.partial:
+                        # Copies: what a caller does to the event that it gets changes nothing in what is called.
+                        calls.extend(copy_call(call) for call in event.get_function_calls())
+                        keeper.keep(event)
+                    yield event
         if not calls or ctx.end_invocation:
             return
-        outcomes = await run_calls(agent, ctx, calls, request.tools_dict)
+        said = words(ctx) if ctx.ledger.answered else {}
+        outcomes = await run_calls(agent, ctx, calls, request.tools_dict, said)
         event = response_event(agent, ctx, outcomes)
-        if event is None:
+        asked = [(call, one.question) for call, one in zip(calls, outcomes, strict=True) if one.question is not None]
+        if event is not None:
+            yield event
+        if asked:
+            yield question_event(ctx, asked)
+        if event is None or asked:
             return
-        yield event
         if event.actions.transfer_to_agent and ctx.handover is not None:
             ctx.handover.target = event.actions.transfer_to_agent
             return
@@ -71,10 +92,18 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
             return
         if event.actions.skip_summarization or event.content is None:
             return
+        if ctx.is_resumable and _waits_outside(ctx, calls, request):
+            return
         mistake = next((outcome.mistake for outcome in outcomes if outcome.mistake is not None), None)
         mistakes = mistakes + 1 if mistake is not None else 0
         if mistake is not None and mistakes > ctx.run_config.max_tool_errors:
             raise _gave_up(agent, mistakes, mistake)
+
+
+def _waits_outside(ctx: InvocationContext, calls: list[FunctionCall], request: LlmRequest) -> bool:
+    """Whether one of the calls is to be answered by the user."""
+    tools = [request.tools_dict.get(call.name or "") for call in calls if call.id not in ctx.ledger.answered]
+    return any(tool is not None and tool.is_long_running for tool in tools)
 
 
 def _gave_up(agent: "LlmAgent", mistakes: int, last: ToolError) -> ToolError:

@@ -51,6 +51,8 @@ def transfer_to_agent(agent_name: str, tool_context: ToolContext) -> None:
 class TransferTool(BaseTool):
     """``transfer_to_agent(agent_name)``, for the agents that can be reached."""
 
+    on_resume = "replay"
+
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__(name=TOOL_NAME, description="Passes the conversation on to another agent.")
         self.names = names

@@ -19,6 +19,9 @@ class AgentTool(BaseTool):
     The agent sees its arguments as the user's message, in a session of its own that starts with the caller's state;
     what it writes to state is written to the caller's too. Its events are not in the caller's session.
 
+    A call that was under way when the process stopped is made again where all tools of the agent, and of those below
+    it, may be; otherwise it is not, see ``BaseTool.on_resume``.
+
     Args:
         agent: The agent. Its ``input_schema`` says what arguments it takes; without one it takes a ``request``.
         skip_summarization: Whether its answer ends the turn, rather than going back to the model.
@@ -30,6 +33,8 @@ class AgentTool(BaseTool):
         self.skip_summarization = skip_summarization
         self._input_schema: Any = getattr(agent, "input_schema", None)
         self._decode = None if self._input_schema is None else schema_decoder(self._input_schema)
+        if _repeats_no_harm(agent):
+            self.on_resume = "replay"
 
     def _get_declaration(self) -> FunctionDeclaration:
         if self._input_schema is None:
@@ -70,3 +75,11 @@ class AgentTool(BaseTool):
         except InputValidationError as error:
             raise ToolArgumentsError(str(error)) from error
         return msgspec.json.encode(args).decode()
+
+
+def _repeats_no_harm(agent: BaseAgent) -> bool:
+    """Whether an agent that is run twice does nothing twice that its tools forbid."""
+    tools: list[Any] = [tool for one in agent.tree() for tool in getattr(one, "tools", ())]
+    return all(one.takes_handover or one.sub_agents for one in agent.tree()) and all(
+        getattr(tool, "on_resume", "never") == "replay" for tool in tools
+    )

@@ -122,6 +122,9 @@ class Execution:
             resume_inputs={} if past is None else past.answers(),
             run_child=children.run,
         )
+        if ctx.replay is not None:
+            # What a function did is not told from the log: it runs again. An agent goes on where it stopped.
+            ctx.replay = ctx.replay.below(self.path) if isinstance(node, AgentNode) and number == 1 else None
         if isinstance(node, AgentNode):
             begin = len(ctx.session.events) if past is None else past.begin
             ctx.node_task = node.task(context, self._input, begin, self._claims)

@@ -76,6 +76,8 @@ class Workflow(BaseAgent):
 
     async def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         task = self._begin(ctx)
+        if ctx.replay is not None:
+            ctx.replay = ctx.replay.below(ctx.node_path)
         tries = attempts(
             lambda _: self._attempt(ctx, task),
             lambda error: self._failed(ctx, error),

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recall: what an agent's flow had said and done when the run stopped, and what is left of it to do."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runwright.event import Event
+from runwright.flow.output import answer_event
+from runwright.flow.pause import questions
+from runwright.invocation import InvocationContext
+from runwright.replay import Replay
+from runwright.types import FunctionCall
+
+if TYPE_CHECKING:
+    from runwright.agents.llm import LlmAgent
+
+
+class Recall:
+    """The past of one run of an agent's flow.
+
+    Attributes:
+        has_ended: Whether the flow had ended, or still waits for somebody: there is nothing left to do.
+        calls: The calls to make before the model is asked again; those in the ledger are not made twice.
+        answer: What the flow had come to say last, and did not come to store.
+    """
+
+    def __init__(self, agent: "LlmAgent", ctx: InvocationContext, replay: Replay) -> None:
+        self.has_ended = False
+        self.calls: list[FunctionCall] = []
+        self.answer: Event | None = None
+        self._agent = agent
+        self._ctx = ctx
+        self._replay = replay
+
+    def events(self) -> Iterator[Event]:
+        """Gives the events again that the log holds; the attributes are right when it has ended."""
+        replay, ctx = self._replay, self._ctx
+        while not (self.has_ended or self.calls or self.answer or replay.reached(ctx.branch)):
+            said = replay.take(self._agent.name, ctx.branch)
+            if said is None:
+                self.has_ended = True
+                return
+            ctx.ledger.llm_calls += 1
+            yield said
+            calls = said.get_function_calls()
+            if not calls:
+                self.has_ended = True
+                return
+            last: Event | None = None
+            while not self.has_ended and (event := replay.take_response(self._agent.name, ctx.branch)) is not None:
+                last = event
+                yield event
+                yield from self._follow(event)
+            if self.has_ended or self.answer is not None:
+                return
+            if last is not None:
+                if replay.reached(ctx.branch):
+                    self._see_what_is_left(said, calls)
+            elif replay.reached(ctx.branch):
+                self.calls = calls
+            else:
+                self.has_ended = True
+
+    def _follow(self, event: Event) -> Iterator[Event]:
+        """Does what a response says of how the flow goes on."""
+        ctx = self._ctx
+        if event.actions.transfer_to_agent and ctx.handover is not None:
+            ctx.handover.target = event.actions.transfer_to_agent
+            self.has_ended = True
+        elif (answer := answer_event(event)) is not None:
+            stored = self._replay.take(self._agent.name, ctx.branch)
+            if stored is not None:
+                yield stored
+                self.has_ended = True
+            elif self._replay.reached(ctx.branch):
+                self.answer = answer
+            else:
+                self.has_ended = True
+        elif event.actions.skip_summarization or event.content is None:
+            self.has_ended = True
+
+    def _see_what_is_left(self, said: Event, calls: list[FunctionCall]) -> None:
+        """Tells the calls to make from those that wait for the user, where some were answered already."""
+        ctx = self._ctx
+        asked = {question.call.id: question.answer for question in questions(ctx)}
+        left = [call for call in calls if call.id in ctx.ledger.open_calls]
+        waits_outside = said.long_running_tool_ids or set[str]()
+        self.calls = [
+            call
+            for call in left
+            if call.id not in waits_outside and (call.id not in asked or asked[call.id] is not None)
+        ]
+        waits_for_word = any(call.id in asked and asked[call.id] is None for call in left)
+        self.has_ended = not self.calls and (waits_for_word or ctx.holds_up(said))

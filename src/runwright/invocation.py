@@ -47,10 +47,12 @@ def call_asked_about(question: FunctionCall) -> FunctionCall:
 class OpenCall:
     """A function call that has no response in the log yet."""
 
-    __slots__ = ("author", "branch", "id", "name", "response", "status")
+    __slots__ = ("author", "branch", "id", "key", "name", "response", "status")
 
-    def __init__(self, call_id: str, name: str, author: str, branch: str | None) -> None:
+    def __init__(self, call_id: str, name: str, author: str, branch: str | None, *, key: str) -> None:
         self.id = call_id
+        self.key = key
+        """Its id, or another where its run has had calls of this id before: there are models that count anew."""
         self.name = name
         self.author = author
         self.branch = branch
@@ -64,11 +66,13 @@ class OpenCall:
 class Ledger:
     """What all the agents of one run share: the count of model calls, the open function calls, whether to stop."""
 
-    __slots__ = ("answered", "ended", "llm_calls", "open_calls", "outside", "workflow_runs")
+    __slots__ = ("answered", "ended", "llm_calls", "made", "open_calls", "outside", "workflow_runs")
 
     def __init__(self) -> None:
         self.llm_calls = 0
         self.open_calls: dict[str, OpenCall] = {}
+        self.made: dict[str, int] = {}
+        """How many calls there were of each id."""
         self.answered: set[str] = set()
         """The calls that the user answered."""
         self.outside: set[str] = set()
@@ -85,8 +89,12 @@ class Ledger:
             self.outside |= event.long_running_tool_ids
         for part in event.content.parts:
             if (call := part.function_call) is not None and call.id:
-                self.open_calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch)
-                if call.name == REQUEST_CONFIRMATION and (asked := self.open_calls.get(call_asked_about(call).id or "")):
+                times = self.made[call.id] = self.made.get(call.id, 0) + 1
+                key = call.id if times == 1 else f"{call.id}#{times}"
+                self.open_calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch, key=key)
+                if call.name == REQUEST_CONFIRMATION and (
+                    asked := self.open_calls.get(call_asked_about(call).id or "")
+                ):
                     asked.status = "pending"
             elif (answer := part.function_response) is not None and answer.id:
                 self.open_calls.pop(answer.id, None)

@@ -8,11 +8,17 @@ from typing import Any
 
 from runwright.config import RunConfig
 from runwright.durable import CallRecord, DurableSessionService, RunRecord, RunStatus
-from runwright.errors import LeaseLostError, SessionBusyError, SessionNotFoundError, StaleSessionError
+from runwright.errors import (
+    AlreadyExistsError,
+    LeaseLostError,
+    SessionBusyError,
+    SessionNotFoundError,
+    StaleSessionError,
+)
 from runwright.event import Event
 from runwright.held import HeldSession, SessionKey
 from runwright.invocation import Ledger
-from runwright.owed import left_open, responses, settle
+from runwright.owed import left_open, responses, settle, taken_back
 from runwright.record import copy_json
 from runwright.session import BaseSessionService, GetSessionConfig, Session
 from runwright.state import without_temp
@@ -116,9 +122,11 @@ class RunLog:
             return
         self._running = invocation_id
         pause, take_over = _FIRST_PAUSE, False
+        takes_back = False
         while True:
             open_calls = left_open(self.held.session.events, but_of=invocation_id) if self._was_read else None
-            first = event if open_calls is None else None
+            takes_back = take_over and self._config.when_busy == "rollback"
+            first = event if open_calls is None and not takes_back else None
             try:
                 await self._start(self.durable, invocation_id, first, take_over=take_over)
                 break
@@ -135,8 +143,10 @@ class RunLog:
             settle(open_calls.calls, await self.durable.list_calls(self.held.session, open_calls.invocation_id))
             for response in responses(open_calls.calls, open_calls.invocation_id):
                 await self.append(response)
-            if event is not None:
-                await self.append(event)
+        if takes_back and (rewind := taken_back(self.held.session.events, but_of=invocation_id)) is not None:
+            await self.append(rewind)
+        if event is not None and event is not first:
+            await self.append(event)
 
     async def append(self, event: Event) -> None:
         """Appends an event: the only place of a run that does.
@@ -260,7 +270,10 @@ class RunLog:
         app_name, user_id, session_id = self._key
         session = await self._stored(self._config.get_session_config)
         if session is None and self._may_create:
-            session = await self.service.create_session(app_name=app_name, user_id=user_id, session_id=session_id)
+            try:
+                session = await self.service.create_session(app_name=app_name, user_id=user_id, session_id=session_id)
+            except AlreadyExistsError:  # another process made it just now
+                session = await self._stored(self._config.get_session_config)
         if session is None:
             raise SessionNotFoundError(
                 f"Session not found: {session_id} (app {app_name!r}, user {user_id!r}). Create it first with "

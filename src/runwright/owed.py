@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Owed: the responses that calls in a log still need, so that each has exactly one (pure)."""
+"""Owed: what a log still needs of the run before, so that each call has exactly one response (pure)."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runwright.durable import CallRecord
-from runwright.event import Event
-from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, OpenCall, call_asked_about
+from runwright.event import Event, EventActions
+from runwright.invocation import Ledger, OpenCall
 from runwright.types import Content, FunctionResponse, Part
 
 
@@ -39,35 +39,56 @@ def responses(calls: Iterable[OpenCall], invocation_id: str) -> list[Event]:
 def left_open(events: Sequence[Event], *, but_of: str) -> LeftOpen | None:
     """The calls without a response of the newest run but one, which nobody is to answer from outside.
 
+    It costs what that run's last part did, unless it finds some.
+
     Args:
         but_of: The run that is not looked at: it is about to go on.
     """
     newest: str | None = None
-    calls: dict[str, OpenCall] = {}
-    closed: set[str] = set()
+    asked: set[str | None] = set()
+    answered: set[str | None] = set()
     for event in reversed(events):
-        if event.invocation_id == but_of or (event.author == "user" and newest is None):
+        if event.invocation_id == but_of or (newest is None and event.author == "user"):
             continue
         newest = newest or event.invocation_id
         if event.invocation_id != newest:
             break
-        closed |= {answer.id for answer in event.get_function_responses() if answer.id}
-        closed |= event.long_running_tool_ids or set()
-        for call in event.get_function_calls():
-            if call.name == REQUEST_CONFIRMATION:
-                closed.add(call_asked_about(call).id or "")
-            elif call.id and call.name not in CALLS_TO_USER:
-                calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch)
-    still = [call for call_id, call in reversed(calls.items()) if call_id not in closed]
-    return LeftOpen(newest, still) if newest is not None and still else None
+        asked.update(call.id for call in event.get_function_calls())
+        answered.update(answer.id for answer in event.get_function_responses())
+    if newest is None or asked <= answered:
+        return None
+    ledger = Ledger()
+    for event in events:
+        if event.invocation_id == newest:
+            ledger.note(event)
+    calls = [one for one in ledger.open_calls.values() if one.status != "pending" and one.id not in ledger.outside]
+    return LeftOpen(newest, calls) if calls else None
 
 
 def settle(calls: Iterable[OpenCall], rows: Iterable[CallRecord]) -> None:
     """Says of open calls what the ledger knows of them: what they answered, or that nobody knows whether they did."""
     known = {row.call_id: row for row in rows}
     for call in calls:
-        row = known.get(call.id)
+        row = known.get(call.key)
         if row is None:
             continue
         call.status = "unknown" if row.status == "started" or row.response is not None else "pending"
         call.response = row.response
+
+
+def taken_back(events: Sequence[Event], *, but_of: str) -> Event | None:
+    """The event that takes back what the newest run but one, which another process ran, has said and changed.
+
+    A state key that no event had set before that run keeps its value: the log does not tell what it was.
+    """
+    newest = next((event.invocation_id for event in reversed(events) if event.invocation_id != but_of), None)
+    if newest is None:
+        return None
+    changed = {key for event in events if event.invocation_id == newest for key in event.actions.state_delta}
+    before: dict[str, Any] = {}
+    for event in events:
+        if event.invocation_id == newest:
+            break
+        before.update({key: value for key, value in event.actions.state_delta.items() if key in changed})
+    actions = EventActions(rewind_before_invocation_id=newest, state_delta=before)
+    return Event(invocation_id=newest, author="user", actions=actions)

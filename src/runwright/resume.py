@@ -53,14 +53,23 @@ async def recall(ctx: InvocationContext, root: BaseAgent, log: RunLog) -> None:
     # Of what the user said, what began this part is done with, and answers belong to the agents that wait for them.
     said = part[1:] if asked is not None else part
     ctx.replay = Replay([event for event in said if event.author != "user" or event.get_function_responses()])
-    ctx.ledger.open_calls.clear()
-    for event in part:
-        ctx.ledger.note(event)
+    note_past(ctx)
     rows = [] if log.durable is None else await log.durable.list_calls(ctx.session, ctx.invocation_id)
     ctx.recorded_calls = {row.call_id: row for row in rows}
     for call in ctx.ledger.open_calls.values():
-        if call.id in ctx.ledger.outside:
+        if log.durable is None and call.status != "pending":  # Nobody knows how far it got.
+            row = CallRecord(invocation_id=ctx.invocation_id, call_id=call.key, name=call.name)
+            ctx.recorded_calls[call.key] = row
+
+
+def note_past(ctx: InvocationContext) -> None:
+    """Brings the books of a run that goes on up to what its log holds."""
+    ledger = ctx.ledger
+    ledger.open_calls.clear()
+    ledger.made.clear()
+    for event in ctx.session.events:
+        if event.invocation_id == ctx.invocation_id:
+            ledger.note(event)
+    for call in ledger.open_calls.values():
+        if call.id in ledger.outside:
             call.status = "pending"
-        elif log.durable is None:  # Nobody knows how far it got.
-            row = CallRecord(invocation_id=ctx.invocation_id, call_id=call.id, name=call.name)
-            ctx.recorded_calls[call.id] = row

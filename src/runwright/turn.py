@@ -15,7 +15,7 @@ from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext, new_invocation_id
 from runwright.log import RunLog
 from runwright.request import RunRequest
-from runwright.resume import find_stopped, recall
+from runwright.resume import find_stopped, note_past, recall
 from runwright.scope import CancelScope
 from runwright.types import Content, to_content
 
@@ -39,6 +39,9 @@ class Turn:
         self._request = request
         self._scope = scope
         self._config = request.run_config or RunConfig()
+        if request.new_message is None and self._config.get_session_config is not None:
+            # What a run did before it stopped is needed whole.
+            self._config = self._config.model_copy(update={"get_session_config": None})
         self._key = (runner.app_name, request.user_id, request.session_id or clock.new_id())
         self._message = None if request.new_message is None else to_content(request.new_message)
         self._watcher: asyncio.Task[None] | None = None
@@ -228,8 +231,11 @@ class Turn:
         await self._log.begin(ctx.invocation_id, event)
         if self._goes_on or (self._answers and ctx.is_resumable):
             await recall(ctx, self._root, self._log)
-        elif self._log.held.was_reset:  # others may have passed the conversation on
-            ctx.agent = self._find_agent(ctx.session.events[:-1])
+        else:
+            if self._answers:
+                note_past(ctx)
+            if self._log.held.was_reset:  # others may have passed the conversation on
+                ctx.agent = self._find_agent(ctx.session.events[:-1])
         if plugins.listens("before_run_callback"):
             answer = await plugins.first_answer("before_run_callback", invocation_context=ctx)
             if answer is not None:

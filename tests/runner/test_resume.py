@@ -21,8 +21,8 @@ from runwright import (
     ParallelAgent,
     ResumabilityConfig,
     Runner,
-    Session,
     SequentialAgent,
+    Session,
     exit_loop,
     types,
 )
@@ -61,7 +61,9 @@ async def note(text: str, tool_context: Any) -> dict[str, str]:
 
 def plain() -> BaseAgent:
     replies = [[call("look_up", topic="a"), call("note", text="b")], call("note", text="c"), "done"]
-    return Agent(name="plain", model=scripted(*replies), tools=[repeatable(look_up), repeatable(note)], output_key="out")
+    return Agent(
+        name="plain", model=scripted(*replies), tools=[repeatable(look_up), repeatable(note)], output_key="out"
+    )
 
 
 def passing_on() -> BaseAgent:

@@ -114,7 +114,8 @@ class Call:
         """What the tool, or a hook in its place, gives; and what the user is to be asked before it can."""
         if self._word is not None and not self._word.confirmed:
             return declined(), None
-        past = self._ctx.recorded_calls.get(self._call.id or "") if self._ctx.recorded_calls else None
+        entry = self._entry
+        past = self._ctx.recorded_calls.get(entry.key) if entry is not None else None
         if past is not None:
             result, question = what_became(past, self._tool, self._word)
             self._context.actions.merge(past.actions)
@@ -123,12 +124,12 @@ class Call:
         result = await self._ask("before_tool_callback")
         if result is None:
             write = self._ctx.record_call
-            if write is None or not self._call.id:
+            if write is None or entry is None:
                 result = await self._run()
             else:
                 row = CallRecord(
                     invocation_id=self._ctx.invocation_id,
-                    call_id=self._call.id,
+                    call_id=entry.key,
                     name=self._tool.name,
                     attempts=1 if past is None else past.attempts + 1,
                 )

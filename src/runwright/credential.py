@@ -4,6 +4,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
+from runwright.errors import StorageError
 from runwright.record import Record
 
 
@@ -57,7 +58,10 @@ class CredentialOwner(Protocol):
 
 
 class BaseCredentialService(ABC):
-    """Keeps credentials by (app name, user id, ``auth_config.credential_key``): one user's never reach another."""
+    """Keeps credentials by (app name, user id, ``auth_config.credential_key``): one user's never reach another.
+
+    Each implementation passes ``runwright.testing.CredentialServiceContract``.
+    """
 
     @abstractmethod
     async def load_credential(
@@ -72,6 +76,15 @@ class BaseCredentialService(ABC):
         Raises:
             InputValidationError: The config has no key, or no exchanged credential.
         """
+
+    async def delete_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:
+        """Deletes the credential. Nothing happens where there is none.
+
+        Raises:
+            InputValidationError: The config has no key.
+            StorageError: This service does not offer it: only loading and saving must be written.
+        """
+        raise StorageError(f"{type(self).__name__} cannot delete credentials: give it a delete_credential")
 
     async def close(self) -> None:
         """Gives back what the service holds. Call it once, at the end."""

@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files in memory: the suite of every store, and what only this one promises."""
 
-from typing import Any
-
-import pytest
-
 from runwright.artifacts.in_memory import InMemoryArtifactService
-from runwright.errors import InputValidationError
 from runwright.testing import ArtifactServiceContract
 from runwright.types import Part
 
@@ -25,22 +20,3 @@ async def test_where_a_version_lies() -> None:
     assert of_session is not None and of_user is not None
     assert of_session.canonical_uri == "memory://apps/a/users/u/sessions/s/artifacts/f.txt/versions/0"
     assert of_user.canonical_uri == "memory://apps/a/users/u/artifacts/user:f.txt/versions/0"
-
-
-@pytest.mark.parametrize(
-    "artifact", ["text", {"text": "text"}, {"inlineData": {"data": "dGV4dA==", "mimeType": "text/plain"}}], ids=repr
-)
-async def test_what_stands_for_a_part_is_taken(artifact: Any) -> None:
-    service = InMemoryArtifactService()
-    owner: Any = {"app_name": "a", "user_id": "u", "session_id": "s"}
-    await service.save_artifact(filename="f", artifact=artifact, **owner)
-    loaded = await service.load_artifact(filename="f", **owner)
-    assert loaded in (Part(text="text"), Part.from_bytes(data=b"text", mime_type="text/plain"))
-
-
-async def test_metadata_that_is_not_json_is_refused_and_nothing_is_written() -> None:
-    service = InMemoryArtifactService()
-    owner: Any = {"app_name": "a", "user_id": "u", "session_id": "s"}
-    with pytest.raises(InputValidationError, match=r"'f'.*object"):
-        await service.save_artifact(filename="f", artifact=Part(text="x"), custom_metadata={"bad": object()}, **owner)
-    assert await service.list_artifact_keys(**owner) == []

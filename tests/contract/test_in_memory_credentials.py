@@ -2,17 +2,17 @@
 """Credentials: what every service that keeps them does, and where the two of ours keep them."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
-from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService
+from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService, CredentialOwner
 from runwright.credentials import InMemoryCredentialService, SessionStateCredentialService
-from runwright.errors import InputValidationError
+from runwright.errors import InputValidationError, StorageError
 from runwright.event import Event, EventActions
 from runwright.sessions.in_memory import InMemorySessionService
 from runwright.state import State
+from runwright.testing import CredentialServiceContract
 
 
 @dataclass
@@ -32,38 +32,31 @@ def token(value: str = "t1", key: str = "github") -> AuthConfig:
     )
 
 
-@pytest.mark.parametrize("make", [InMemoryCredentialService, SessionStateCredentialService])
-class TestEveryCredentialService:
-    async def test_what_was_saved_is_loaded(self, make: Callable[[], BaseCredentialService]) -> None:
-        service, context = make(), Context()
-        assert await service.load_credential(token(), context) is None
-        await service.save_credential(token("t1"), context)
-        await service.save_credential(token("t2"), context)
-        assert await service.load_credential(token(), context) == token("t2").exchanged_auth_credential
-        assert await service.load_credential(token(key="other"), context) is None
+class TestCredentialsInMemory(CredentialServiceContract):
+    async def create_service(self) -> InMemoryCredentialService:
+        return InMemoryCredentialService()
 
-    async def test_one_users_credential_does_not_reach_another(self, make: Callable[[], BaseCredentialService]) -> None:
-        service = make()
-        await service.save_credential(token(), Context())
-        for other in (Context(user_id="v"), Context(app_name="b")):
-            assert await service.load_credential(token(), other) is None
 
-    async def test_what_is_done_to_a_credential_does_not_reach_the_store(
-        self, make: Callable[[], BaseCredentialService]
-    ) -> None:
-        service, context, config = make(), Context(), token()
-        await service.save_credential(config, context)
-        loaded = await service.load_credential(token(), context)
-        for held in (config.exchanged_auth_credential, loaded):
-            assert held is not None and held.oauth2 is not None
-            held.oauth2["accessToken"] = "changed"
-        assert await service.load_credential(token(), context) == token().exchanged_auth_credential
+class TestCredentialsInSessionState(CredentialServiceContract):
+    async def create_service(self) -> SessionStateCredentialService:
+        self._contexts: dict[tuple[str, str], Context] = {}
+        return SessionStateCredentialService()
 
-    async def test_what_cannot_be_kept_is_named(self, make: Callable[[], BaseCredentialService]) -> None:
-        with pytest.raises(InputValidationError, match="credential_key"):
-            await make().save_credential(token(key=""), Context())
-        with pytest.raises(InputValidationError, match="exchanged_auth_credential"):
-            await make().save_credential(AuthConfig(credential_key="k"), Context())
+    def owner(self, app_name: str = "app", user_id: str = "u") -> Context:
+        """Each user in a session of their own."""
+        return self._contexts.setdefault((app_name, user_id), Context(app_name, user_id))
+
+
+async def test_a_service_that_cannot_delete_says_so() -> None:
+    class Minimal(BaseCredentialService):
+        async def load_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:
+            return None
+
+        async def save_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:
+            pass
+
+    with pytest.raises(StorageError, match="Minimal cannot delete"):
+        await Minimal().delete_credential(token(), Context())
 
 
 async def test_in_session_state_the_clients_secret_is_left_out() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from runwright import clock
 from runwright.artifact import ArtifactVersion, BaseArtifactService
 from runwright.artifacts.names import owning_session
-from runwright.errors import InputValidationError
+from runwright.artifacts.parts import encoded, mime_type_of
 from runwright.types import Part, to_parts
 
 # Inside, MessagePack: it keeps the bytes of a file as they are, where JSON would make them a third longer.
@@ -17,8 +17,6 @@ _pack_part = msgspec.msgpack.Encoder().encode
 _unpack_part = msgspec.msgpack.Decoder(Part).decode
 _encode_version = msgspec.json.Encoder().encode
 _decode_version = msgspec.json.Decoder(ArtifactVersion).decode
-
-_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.EncodeError)
 
 
 class _Place(NamedTuple):
@@ -53,12 +51,16 @@ class InMemoryArtifactService(BaseArtifactService):
     ) -> int:
         place = _Place(app_name, user_id, owning_session(filename, session_id))
         (part,) = to_parts([artifact])
-        mime_type = _mime_type(filename, part)
-        data = _encoded(filename, _pack_part, part)
+        mime_type = mime_type_of(filename, part)
+        data = encoded(filename, _pack_part, part)
         info = ArtifactVersion(
-            version=0, custom_metadata=custom_metadata or {}, mime_type=mime_type, create_time=clock.now()
+            version=0,
+            canonical_uri=_canonical_uri(place, filename, 0),
+            custom_metadata=custom_metadata or {},
+            mime_type=mime_type,
+            create_time=clock.now(),
         )
-        _encoded(filename, _encode_version, info)
+        encoded(filename, _encode_version, info)
         with self._lock:
             versions = self._places.setdefault(place, {}).setdefault(filename, [])
             info.version = len(versions)
@@ -102,25 +104,6 @@ class InMemoryArtifactService(BaseArtifactService):
             return list(self._places.get(place, {}).get(filename, ()))
 
 
-def _mime_type(filename: str, part: Part) -> str | None:
-    if part.inline_data is not None:
-        return part.inline_data.mime_type
-    if part.text is not None:
-        return "text/plain"
-    if part.file_data is not None:
-        return part.file_data.mime_type
-    raise InputValidationError(
-        f"There is nothing to save as {filename!r}: give a part with inline_data, text or file_data"
-    )
-
-
 def _canonical_uri(place: _Place, filename: str, version: int) -> str:
     session = "" if place.session_id is None else f"/sessions/{place.session_id}"
     return f"memory://apps/{place.app_name}/users/{place.user_id}{session}/artifacts/{filename}/versions/{version}"
-
-
-def _encoded(filename: str, encode: Any, value: Any) -> bytes:
-    try:
-        return encode(value)
-    except _UNENCODABLE as error:
-        raise InputValidationError(f"The artifact {filename!r} cannot be saved: {error}") from error

@@ -20,6 +20,10 @@ def owning_session(filename: str, session_id: str | None) -> str | None:
         raise InputValidationError(f"An artifact needs a file name, not {filename!r}")
     if "\0" in name:
         raise InputValidationError(f"The artifact name {filename!r} holds a NUL character: leave it out")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputValidationError(f"The artifact name {filename!r} is not valid Unicode: {error}") from error
     if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in re.split(r"[/\\]", name):
         raise InputValidationError(f"The artifact name {filename!r} leads elsewhere: give a relative one without ..")
     if filename.startswith(USER_NAMESPACE):

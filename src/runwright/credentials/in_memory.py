@@ -34,3 +34,9 @@ class InMemoryCredentialService(BaseCredentialService):
             )
         key = (callback_context.app_name, callback_context.user_id, auth_config.credential_key)
         self._credentials[key] = _encode(auth_config.exchanged_auth_credential)
+
+    async def delete_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:
+        if not auth_config.credential_key:
+            raise InputValidationError("A credential is kept by its name: set AuthConfig.credential_key")
+        key = (callback_context.app_name, callback_context.user_id, auth_config.credential_key)
+        self._credentials.pop(key, None)

@@ -47,6 +47,12 @@ class SessionStateCredentialService(BaseCredentialService):
             shown["oauth2"] = {name: value for name, value in shown["oauth2"].items() if name not in _CLIENT_SECRET}
         _state(callback_context)[key] = shown
 
+    async def delete_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:
+        """Takes the credential out of the state. The event that wrote it still shows it."""
+        key, state = _key(auth_config), _state(callback_context)
+        if state.get(key) is not None:
+            state[key] = None
+
 
 def _key(auth_config: AuthConfig) -> str:
     key = auth_config.credential_key

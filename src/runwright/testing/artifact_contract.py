@@ -43,6 +43,7 @@ BAD_NAMES = [
     "user:/x",
     "user:../x",
     "user:a\0b",
+    "half \ud800",
 ]
 GOOD_NAMES = [
     "a.txt",
@@ -55,7 +56,19 @@ GOOD_NAMES = [
     "%2e%2e",
     "versions/1",
     "A" * 100,
+    "A" * 300,
+    "文" * 100,
+    "CON",
+    "con.txt",
+    ".hidden",
+    "trailing.",
+    "_under_score",
+    "=41",
+    "~",
+    'a?b*c|d<e>"f"',
+    "line\nbreak",
 ]
+ODD_IDS = ["..", ".", "../../x", "/etc", "a\\..\\b", "user:", "A" * 300, "文字", "a\0b"]
 
 
 class ArtifactServiceContract(ServiceSuite[BaseArtifactService]):
@@ -112,6 +125,29 @@ class ArtifactServiceContract(ServiceSuite[BaseArtifactService]):
     async def test_nothing_in_a_part_is_nothing_to_save(self, service: BaseArtifactService) -> None:
         with pytest.raises(InputValidationError, match="nothing to save"):
             await service.save_artifact(filename="f", artifact=Part(), **OWNER)
+        assert await service.list_artifact_keys(**OWNER) == []
+
+    @pytest.mark.parametrize(
+        "artifact", ["text", {"text": "text"}, {"inlineData": {"data": "dGV4dA==", "mimeType": "text/plain"}}], ids=repr
+    )
+    async def test_what_stands_for_a_part_is_taken(self, service: BaseArtifactService, artifact: Any) -> None:
+        await service.save_artifact(filename="f", artifact=artifact, **OWNER)
+        loaded = await service.load_artifact(filename="f", **OWNER)
+        assert loaded in (Part(text="text"), Part.from_bytes(data=b"text", mime_type="text/plain"))
+
+    @pytest.mark.parametrize("bad", [object(), "half \ud800", {1, object()}], ids=repr)
+    async def test_metadata_that_is_not_json_is_refused_and_nothing_is_written(
+        self, service: BaseArtifactService, bad: Any
+    ) -> None:
+        with pytest.raises(InputValidationError, match="'f'"):
+            await service.save_artifact(filename="f", artifact=Part(text="x"), custom_metadata={"bad": bad}, **OWNER)
+        assert await service.list_artifact_keys(**OWNER) == []
+
+    async def test_text_that_is_not_unicode_is_refused_and_nothing_is_written(
+        self, service: BaseArtifactService
+    ) -> None:
+        with pytest.raises(InputValidationError, match="'f'"):
+            await service.save_artifact(filename="f", artifact=Part(text="half \ud800"), **OWNER)
         assert await service.list_artifact_keys(**OWNER) == []
 
     async def test_what_is_done_to_a_part_does_not_reach_the_store(self, service: BaseArtifactService) -> None:
@@ -198,6 +234,30 @@ class ArtifactServiceContract(ServiceSuite[BaseArtifactService]):
             await service.delete_artifact(filename=name, **OWNER)
         assert await service.list_artifact_keys(**OWNER) == []
 
+    async def test_names_that_differ_in_capitals_alone_are_two(self, service: BaseArtifactService) -> None:
+        for name in ("readme", "README", "Readme", "_readme", "_r_e_a_d_m_e"):
+            await service.save_artifact(filename=name, artifact=Part(text=name), **OWNER)
+        for name in ("readme", "README", "Readme", "_readme", "_r_e_a_d_m_e"):
+            assert await service.load_artifact(filename=name, **OWNER) == Part(text=name)
+            assert await service.list_versions(filename=name, **OWNER) == [0]
+
+    @pytest.mark.parametrize(
+        "odd", ["..", ".", "../../x", "/etc", "a\\..\\b", "user:", "A" * 300, "文字", "a\0b"], ids=repr
+    )
+    async def test_an_odd_owner_is_one_like_any_other(self, service: BaseArtifactService, odd: str) -> None:
+        owners = [
+            _Owner(app_name=odd, user_id="u", session_id="s"),
+            _Owner(app_name="app", user_id=odd, session_id="s"),
+            _Owner(app_name="app", user_id="u", session_id=odd),
+        ]
+        for number, owner in enumerate(owners):
+            await service.save_artifact(filename="f", artifact=Part(text=str(number)), **owner)
+        service = await self.restarted(service)
+        for number, owner in enumerate(owners):
+            assert await service.load_artifact(filename="f", **owner) == Part(text=str(number))
+            assert await service.list_artifact_keys(**owner) == ["f"]
+        assert await service.list_artifact_keys(**OWNER) == []
+
     async def test_a_sessions_file_needs_its_session(self, service: BaseArtifactService) -> None:
         user = _User(app_name="app", user_id="u")
         with pytest.raises(InputValidationError, match="session_id"):
@@ -212,3 +272,32 @@ class ArtifactServiceContract(ServiceSuite[BaseArtifactService]):
         assert sorted(versions) == list(range(50))
         for number, version in enumerate(versions):
             assert await service.load_artifact(filename="f", version=version, **OWNER) == Part(text=str(number))
+
+    async def test_the_same_bytes_may_be_saved_any_number_of_times(self, service: BaseArtifactService) -> None:
+        part = Part.from_bytes(data=b"same" * 1000, mime_type="text/plain")
+        for name in ("f", "f", "g", "user:f"):
+            await service.save_artifact(filename=name, artifact=part, **OWNER)
+        await service.delete_artifact(filename="f", **OWNER)
+        for name in ("g", "user:f"):
+            assert await service.load_artifact(filename=name, **OWNER) == part
+        assert await service.save_artifact(filename="f", artifact=part, **OWNER) == 0
+        assert await service.load_artifact(filename="f", **OWNER) == part
+
+    async def test_what_is_saved_while_others_delete_is_whole_or_gone(self, service: BaseArtifactService) -> None:
+        part = Part.from_bytes(data=b"same" * 1000, mime_type="text/plain")
+        kept = Part(text="kept")
+        await service.save_artifact(filename="kept", artifact=kept, **OWNER)
+
+        async def save_and_delete() -> None:
+            for _ in range(5):
+                await service.save_artifact(filename="f", artifact=part, **OWNER)
+                assert await service.load_artifact(filename="f", **OWNER) in (part, None)
+                await service.delete_artifact(filename="f", **OWNER)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(save_and_delete())
+        assert await service.list_artifact_keys(**OWNER) == ["kept"]
+        assert await service.save_artifact(filename="f", artifact=part, **OWNER) == 0
+        assert await service.load_artifact(filename="f", **OWNER) == part
+        assert await service.load_artifact(filename="kept", **OWNER) == kept

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runwright import types as types
     from runwright.agent import BaseAgent as BaseAgent
+    from runwright.agent import BaseAgentState as BaseAgentState
     from runwright.agents.llm import Agent as Agent
     from runwright.agents.llm import LlmAgent as LlmAgent
     from runwright.agents.loop import LoopAgent as LoopAgent
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     from runwright.app import ResumabilityConfig as ResumabilityConfig
     from runwright.artifact import ArtifactVersion as ArtifactVersion
     from runwright.artifact import BaseArtifactService as BaseArtifactService
+    from runwright.artifacts.file import FileArtifactService as FileArtifactService
     from runwright.artifacts.in_memory import InMemoryArtifactService as InMemoryArtifactService
+    from runwright.artifacts.object_store import GcsArtifactService as GcsArtifactService
+    from runwright.artifacts.object_store import ObjectStoreArtifactService as ObjectStoreArtifactService
+    from runwright.artifacts.object_store import S3ArtifactService as S3ArtifactService
     from runwright.config import RunConfig as RunConfig
     from runwright.config import RunnerConfig as RunnerConfig
     from runwright.config import StreamingMode as StreamingMode
@@ -34,16 +39,27 @@ if TYPE_CHECKING:
     from runwright.credential import AuthConfig as AuthConfig
     from runwright.credential import AuthCredential as AuthCredential
     from runwright.credential import BaseCredentialService as BaseCredentialService
+    from runwright.credentials.encrypted import EncryptedCredentialService as EncryptedCredentialService
     from runwright.credentials.in_memory import InMemoryCredentialService as InMemoryCredentialService
     from runwright.credentials.session_state import SessionStateCredentialService as SessionStateCredentialService
+    from runwright.durable import CallRecord as CallRecord
+    from runwright.durable import DurableSessionService as DurableSessionService
+    from runwright.durable import RunRecord as RunRecord
     from runwright.errors import RunwrightError as RunwrightError
     from runwright.event import Event as Event
     from runwright.event import EventActions as EventActions
     from runwright.event import LlmResponse as LlmResponse
     from runwright.flow.transfer import transfer_to_agent as transfer_to_agent
     from runwright.invocation import InvocationContext as InvocationContext
+    from runwright.memories.embedders import GeminiEmbedder as GeminiEmbedder
+    from runwright.memories.embedders import HashingEmbedder as HashingEmbedder
+    from runwright.memories.embedders import OpenAIEmbedder as OpenAIEmbedder
+    from runwright.memories.embedders import SentenceTransformerEmbedder as SentenceTransformerEmbedder
     from runwright.memories.in_memory import InMemoryMemoryService as InMemoryMemoryService
+    from runwright.memories.postgres import PostgresMemoryService as PostgresMemoryService
+    from runwright.memories.sqlite import SqliteMemoryService as SqliteMemoryService
     from runwright.memory import BaseMemoryService as BaseMemoryService
+    from runwright.memory import Embedder as Embedder
     from runwright.memory import MemoryEntry as MemoryEntry
     from runwright.model import BaseLlm as BaseLlm
     from runwright.model import LLMRegistry as LLMRegistry
@@ -67,7 +83,11 @@ if TYPE_CHECKING:
     from runwright.session import BaseSessionService as BaseSessionService
     from runwright.session import GetSessionConfig as GetSessionConfig
     from runwright.session import Session as Session
+    from runwright.sessions.database import DatabaseSessionService as DatabaseSessionService
+    from runwright.sessions.file import FileSessionService as FileSessionService
     from runwright.sessions.in_memory import InMemorySessionService as InMemorySessionService
+    from runwright.sessions.postgres import PostgresSessionService as PostgresSessionService
+    from runwright.sessions.sqlite import SqliteSessionService as SqliteSessionService
     from runwright.state import State as State
     from runwright.tool import BaseTool as BaseTool
     from runwright.tool import BaseToolset as BaseToolset
@@ -88,25 +108,32 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "agent": ("BaseAgent",),
+    "agent": ("BaseAgent", "BaseAgentState"),
     "agents.llm": ("Agent", "LlmAgent"),
     "agents.loop": ("LoopAgent", "exit_loop"),
     "agents.parallel": ("ParallelAgent",),
     "agents.sequential": ("SequentialAgent",),
     "app": ("App", "ContextCacheConfig", "EventsCompactionConfig", "ResumabilityConfig"),
     "artifact": ("ArtifactVersion", "BaseArtifactService"),
+    "artifacts.file": ("FileArtifactService",),
     "artifacts.in_memory": ("InMemoryArtifactService",),
+    "artifacts.object_store": ("GcsArtifactService", "ObjectStoreArtifactService", "S3ArtifactService"),
     "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
     "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
     "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),
+    "credentials.encrypted": ("EncryptedCredentialService",),
     "credentials.in_memory": ("InMemoryCredentialService",),
     "credentials.session_state": ("SessionStateCredentialService",),
+    "durable": ("CallRecord", "DurableSessionService", "RunRecord"),
     "errors": ("RunwrightError",),
     "event": ("Event", "EventActions", "LlmResponse"),
     "flow.transfer": ("transfer_to_agent",),
     "invocation": ("InvocationContext",),
+    "memories.embedders": ("GeminiEmbedder", "HashingEmbedder", "OpenAIEmbedder", "SentenceTransformerEmbedder"),
     "memories.in_memory": ("InMemoryMemoryService",),
-    "memory": ("BaseMemoryService", "MemoryEntry"),
+    "memories.postgres": ("PostgresMemoryService",),
+    "memories.sqlite": ("SqliteMemoryService",),
+    "memory": ("BaseMemoryService", "Embedder", "MemoryEntry"),
     "model": ("BaseLlm", "LLMRegistry", "LlmRequest"),
     "planner": ("BasePlanner", "BuiltInPlanner", "PlanReActPlanner"),
     "plugin": ("BasePlugin",),
@@ -120,7 +147,11 @@ _HOMES = {
     "run": ("Run",),
     "runner": ("InMemoryRunner", "Runner", "run_agent"),
     "session": ("BaseSessionService", "GetSessionConfig", "Session"),
+    "sessions.database": ("DatabaseSessionService",),
+    "sessions.file": ("FileSessionService",),
     "sessions.in_memory": ("InMemorySessionService",),
+    "sessions.postgres": ("PostgresSessionService",),
+    "sessions.sqlite": ("SqliteSessionService",),
     "state": ("State",),
     "tool": ("BaseTool", "BaseToolset", "FunctionTool", "LongRunningFunctionTool"),
     "tools.agent_tool": ("AgentTool",),

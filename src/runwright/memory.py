@@ -27,6 +27,38 @@ class SearchMemoryResponse(Record, kw_only=True):
     memories: list[MemoryEntry] = []
 
 
+class Embedder(ABC):
+    """Turns texts into vectors, such that texts alike in meaning get vectors that point the same way.
+
+    Attributes:
+        name: Which model makes the vectors, and how. Vectors of different names are never compared, so whatever
+            changes the vectors changes the name.
+        dimensions: How many numbers a vector has.
+        least_likeness: Two texts whose vectors' cosine is not above it have nothing to do with each other: a search
+            leaves such finds out. The default takes all that do not point away from each other; what is right
+            depends on the model.
+    """
+
+    name: str
+    dimensions: int
+    least_likeness: float = 0.0
+
+    @abstractmethod
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text that is to be found, in their order.
+
+        Raises:
+            ModelError: The model could not be asked, or gave something else.
+        """
+
+    async def embed_query(self, text: str) -> list[float]:
+        """The vector of a question. As that of any other text, unless the model tells the two apart."""
+        return (await self.embed([text]))[0]
+
+    async def close(self) -> None:
+        """Gives back what it holds. Whoever made the embedder closes it: services share it."""
+
+
 class BaseMemoryService(ABC):
     """Remembers. Each implementation passes ``runwright.testing.MemoryServiceContract``.
 

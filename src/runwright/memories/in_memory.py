@@ -2,35 +2,15 @@
 """Memories in this process's memory, found by the words they share with the query."""
 
 import math
-import re
 import threading
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from runwright import clock
-from runwright.errors import InputValidationError
 from runwright.event import Event
+from runwright.memories.entries import MOST_FOUND, decoded, ready_events, ready_memories
+from runwright.memories.words import words_of
 from runwright.memory import BaseMemoryService, MemoryEntry, SearchMemoryResponse
 from runwright.session import Session
-from runwright.types import text_of
-
-MOST_FOUND = 10
-"""How many memories a search gives at the most: they end up in a prompt."""
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(MemoryEntry).decode
-
-_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.EncodeError)
-
-_WORD = re.compile(r"\w+")
-# Thai, Lao, Burmese, Khmer, kana, Chinese characters, Hangul: no spaces tell the words, or what hangs on them, apart.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]+"
-)
 
 
 class _Shelf:
@@ -97,27 +77,19 @@ class InMemoryMemoryService(BaseMemoryService):
         with self._lock:
             shelf = self._shelves.setdefault((app_name, user_id), _Shelf())
             new = [event for event in events if event.id not in shelf.entries and event.id not in shelf.forgotten]
-        metadata = dict(custom_metadata or {})
-        ready = [
-            (event.id, _encoded(_entry(event, metadata)), words)
-            for event in new
-            if not event.partial and (words := _words(text_of(event.content)))
-        ]
+        ready = ready_events(new, custom_metadata)
         with self._lock:
-            for key, data, words in ready:
+            for entry in ready:
                 # Asked again: another thread may have added it while this one encoded.
-                if key not in shelf.entries and key not in shelf.forgotten:
-                    shelf.put(key, data, words)
+                if entry.id not in shelf.entries and entry.id not in shelf.forgotten:
+                    shelf.put(entry.id, entry.data, frozenset(entry.words))
 
     async def add_memory(self, *, app_name: str, user_id: str, memories: Sequence[MemoryEntry]) -> None:
-        ready: list[tuple[str, bytes, frozenset[str]]] = []
-        for memory in memories:
-            entry = memory if memory.id else memory.model_copy(update={"id": clock.new_id()})
-            ready.append((str(entry.id), _encoded(entry), _words(text_of(entry.content))))
+        ready = ready_memories(memories)
         with self._lock:
             shelf = self._shelves.setdefault((app_name, user_id), _Shelf())
-            for key, data, words in ready:
-                shelf.put(key, data, words)
+            for entry in ready:
+                shelf.put(entry.id, entry.data, frozenset(entry.words))
 
     async def delete_memory(self, *, app_name: str, user_id: str, memory_id: str) -> None:
         with self._lock:
@@ -127,35 +99,8 @@ class InMemoryMemoryService(BaseMemoryService):
                 shelf.forgotten.add(memory_id)
 
     async def search_memory(self, *, app_name: str, user_id: str, query: str) -> SearchMemoryResponse:
-        words = _words(query, asked=True)
+        words = frozenset(words_of(query, asked=True))
         with self._lock:
             shelf = self._shelves.get((app_name, user_id))
             found = [] if shelf is None else [shelf.entries[key] for key in shelf.ranked(words)[:MOST_FOUND]]
-        return SearchMemoryResponse(memories=[_decode(data) for data in found])
-
-
-def _entry(event: Event, metadata: dict[str, Any]) -> MemoryEntry:
-    assert event.content is not None
-    said = datetime.fromtimestamp(event.timestamp, tz=UTC).isoformat()
-    return MemoryEntry(
-        id=event.id, content=event.content, author=event.author, timestamp=said, custom_metadata=metadata
-    )
-
-
-def _encoded(entry: MemoryEntry) -> bytes:
-    try:
-        return _encode(entry)
-    except _UNENCODABLE as error:
-        raise InputValidationError(f"Memory {entry.id!r} cannot be kept: {error}") from error
-
-
-def _words(text: str, *, asked: bool = False) -> frozenset[str]:
-    """The words of a text, in one spelling. ``asked`` leaves out single characters that a longer word covers."""
-    words: set[str] = set()
-    for token in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
-        words.update(part for part in _UNSPACED.split(token) if part)
-        for run in _UNSPACED.findall(token):
-            words.update(run[start : start + 2] for start in range(len(run) - 1))
-            if not asked or len(run) == 1:
-                words.update(run)
-    return frozenset(words)
+        return SearchMemoryResponse(memories=[decoded(data) for data in found])

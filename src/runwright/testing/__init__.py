@@ -13,11 +13,15 @@ from runwright.testing.replies import Reply, call, delay, stream
 
 if TYPE_CHECKING:
     from runwright.testing.artifact_contract import ArtifactServiceContract
+    from runwright.testing.credential_contract import CredentialServiceContract
+    from runwright.testing.durable_contract import DurableSessionContract
     from runwright.testing.memory_contract import MemoryServiceContract
     from runwright.testing.session_contract import SessionServiceContract
 
 __all__ = [
     "ArtifactServiceContract",
+    "CredentialServiceContract",
+    "DurableSessionContract",
     "FunctionModel",
     "MemoryServiceContract",
     "Reply",
@@ -30,10 +34,19 @@ __all__ = [
 
 _SUITES = {
     "ArtifactServiceContract": "artifact_contract",
+    "DurableSessionContract": "durable_contract",
+    "CredentialServiceContract": "credential_contract",
     "MemoryServiceContract": "memory_contract",
     "SessionServiceContract": "session_contract",
 }
-_ASSERTING = (*_SUITES.values(), "session_append_contract", "session_state_contract", "session_suite")
+_ASSERTING = (
+    *_SUITES.values(),
+    "durable_lease_contract",
+    "durable_suite",
+    "session_append_contract",
+    "session_state_contract",
+    "session_suite",
+)
 
 
 def __getattr__(name: str) -> Any:

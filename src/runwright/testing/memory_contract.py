@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from runwright.errors import InputValidationError
 from runwright.event import Event
 from runwright.memory import BaseMemoryService, MemoryEntry
 from runwright.session import Session
@@ -78,6 +79,26 @@ class MemoryServiceContract(ServiceSuite[BaseMemoryService]):
         await service.add_session_to_memory(whole.model_copy(update={"events": whole.events[-1:]}))
         assert await self.found(service, "giraffe") == ["The giraffe eats leaves"]
 
+    async def test_after_a_part_of_the_log_the_whole_of_it_is_added(self, service: BaseMemoryService) -> None:
+        whole = self.session("The giraffe eats leaves", "A submarine dives", "The giraffe sleeps")
+        await service.add_session_to_memory(whole.model_copy(update={"events": whole.events[-1:]}))
+        await service.add_session_to_memory(whole)
+        assert await self.found(service, "giraffe") == ["The giraffe eats leaves", "The giraffe sleeps"]
+
+    async def test_a_session_is_added_turn_by_turn(self, service: BaseMemoryService) -> None:
+        whole = self.session(*(f"giraffe{number} eats" for number in range(30)))
+        for reached in (*range(1, 31, 7), 30):
+            service = await self.restarted(service)
+            await service.add_session_to_memory(whole.model_copy(update={"events": whole.events[:reached]}))
+        for number in range(30):
+            assert f"giraffe{number} eats" in await self.found(service, f"giraffe{number}")
+
+    async def test_another_session_of_the_same_name_is_added_too(self, service: BaseMemoryService) -> None:
+        await service.add_session_to_memory(self.session("The giraffe eats leaves"))
+        event = Event(id="later", author="user", content=UserContent("The giraffe sleeps"))
+        await service.add_session_to_memory(Session(id="s", app_name="app", user_id="u", events=[event]))
+        assert await self.found(service, "giraffe") == ["The giraffe eats leaves", "The giraffe sleeps"]
+
     async def test_events_are_added_once(self, service: BaseMemoryService) -> None:
         events = self.session("The giraffe eats leaves", "The giraffe sleeps").events
         for some in (events[:1], events, events):
@@ -133,6 +154,30 @@ class MemoryServiceContract(ServiceSuite[BaseMemoryService]):
         await service.add_session_to_memory(session)
         assert await self.found(service, "giraffe") == ["The giraffe sleeps"]
 
+    async def test_an_entry_that_was_forgotten_may_be_given_anew(self, service: BaseMemoryService) -> None:
+        entry = MemoryEntry(id="m1", content=UserContent("The giraffe eats leaves"))
+        for _ in range(2):
+            await service.add_memory(app_name="app", user_id="u", memories=[entry])
+            assert await self.found(service, "giraffe") == ["The giraffe eats leaves"]
+            await service.delete_memory(app_name="app", user_id="u", memory_id="m1")
+            await service.delete_memory(app_name="app", user_id="u", memory_id="m1")
+            assert await self.found(service, "giraffe") == []
+
+    async def test_a_long_text_and_one_with_a_nul_are_kept(self, service: BaseMemoryService) -> None:
+        texts = ["giraffe " + "leaf " * 200_000, "giraffe\x00 " + "x" * 1_000_000, "\x00giraffe\x00"]
+        for number, text in enumerate(texts):
+            entry = MemoryEntry(id=f"m{number}", content=UserContent(text))
+            await service.add_memory(app_name="app", user_id="u", memories=[entry])
+        service = await self.restarted(service)
+        assert await self.found(service, "giraffe") == sorted(texts)
+
+    async def test_what_is_no_text_is_refused(self, service: BaseMemoryService) -> None:
+        good = MemoryEntry(id="good", content=UserContent("giraffe"))
+        bad = MemoryEntry(id="bad", content=UserContent("giraffe \ud800"))
+        with pytest.raises(InputValidationError, match="'bad'"):
+            await service.add_memory(app_name="app", user_id="u", memories=[good, bad])
+        assert await self.found(service, "giraffe") == []
+
     async def test_what_is_done_to_an_entry_does_not_reach_the_store(self, service: BaseMemoryService) -> None:
         session = self.session("The giraffe eats leaves")
         await service.add_session_to_memory(session)
@@ -145,7 +190,8 @@ class MemoryServiceContract(ServiceSuite[BaseMemoryService]):
         assert (again.content, again.custom_metadata) == (UserContent("The giraffe eats leaves"), {})
 
     @pytest.mark.parametrize(
-        "query", ["", "   ", "?!", "'; DROP TABLE memories; --", '"unclosed', "a* OR NEAR(", "\x00"]
+        "query",
+        ["", "   ", "?!", "'; DROP TABLE memories; --", '"unclosed', "a* OR NEAR(", "\x00", "\ud800 x", "12_x:* & !'"],
     )
     async def test_any_text_may_be_asked(self, service: BaseMemoryService, query: str) -> None:
         await service.add_session_to_memory(self.session("The giraffe eats leaves"))

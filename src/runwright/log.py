@@ -183,8 +183,10 @@ class RunLog:
             with contextlib.suppress(SessionBusyError, StaleSessionError, SessionNotFoundError):
                 await self.held.write(lambda bare: durable.start_run(bare, running))
         if session.lease is not None:
-            await durable.end_run(session, running, status, error=error)
-            session.lease = None
+            try:
+                await durable.end_run(session, running, status, error=error)
+            finally:
+                session.lease = None  # Whatever happened: what nobody holds is free.
 
     def label(self, event: Event) -> None:
         """Puts the run's metadata on an event."""

@@ -14,18 +14,24 @@ from runwright import (
     Agent,
     App,
     BaseAgent,
+    DatabaseSessionService,
     Event,
     EventActions,
+    FileArtifactService,
+    FileSessionService,
+    HashingEmbedder,
     InMemoryArtifactService,
     InMemoryCredentialService,
     InMemoryMemoryService,
     InMemoryRunner,
     InMemorySessionService,
+    ObjectStoreArtifactService,
     RunConfig,
     Runner,
     RunnerConfig,
     RunRequest,
     SequentialAgent,
+    SqliteMemoryService,
     StreamingMode,
     types,
 )
@@ -608,13 +614,38 @@ class TestIntegration:
         assert texts(await runner.run(request_of(run_config=RunConfig(max_llm_calls=1)))) == ["Hello, too!"]
         await runner.close()
 
-    @pytest.mark.parametrize(
-        "component",
-        [
-            "file-based and database sessions, which come with the stores on disk",
-            "artifacts in files and in cloud storage, which come with the stores on disk",
-            "vector databases and external knowledge bases, which come with the memory services",
-        ],
-    )
-    def test_not_built_yet(self, component):
-        pytest.skip(f"not covered: {component}")
+    @pytest.mark.parametrize("kind", ["files", "database"])
+    async def test_file_based_and_database_sessions(self, kind, tmp_path, texts):
+        def service():
+            if kind == "files":
+                return FileSessionService(tmp_path / "sessions")
+            return DatabaseSessionService(f"sqlite:///{tmp_path}/sessions.db")
+
+        for held in (2, 4):  # a new service each time, as in a new process
+            sessions = service()
+            runner = Runner("my-app", MyAgent(name="my_agent"), sessions, auto_create_session=True)
+            assert texts(await runner.run(request_of())) == ["Hello, too!"]
+            assert len((await stored(runner)).events) == held
+            await runner.close()
+            await sessions.close()
+
+    @pytest.mark.parametrize("kind", ["files", "cloud storage"])
+    async def test_artifacts_in_files_and_in_cloud_storage(self, kind, tmp_path):
+        artifacts = FileArtifactService(tmp_path) if kind == "files" else ObjectStoreArtifactService("memory://")
+        place = {"app_name": "my-app", "user_id": "user", "session_id": "session", "filename": "report.txt"}
+        assert await artifacts.save_artifact(**place, artifact=types.Part(text="all is well")) == 0
+        loaded = await artifacts.load_artifact(**place)
+        assert loaded is not None
+        assert loaded.text == "all is well"
+        await artifacts.close()
+
+    async def test_memory_in_a_vector_database(self, tmp_path):
+        memory = SqliteMemoryService(tmp_path / "memory.db", embedder=HashingEmbedder())
+        runner = Runner(app=App(name="my-app", root_agent=MyAgent(name="my_agent")), memory_service=memory)
+        await runner.run(request_of("The giraffe lives in Kenya"))
+        session = await stored(runner)
+        await runner.close_session(session)
+        found = await memory.search_memory(app_name="my-app", user_id=session.user_id, query="where giraffes live")
+        assert "giraffe" in found.memories[0].content.parts[0].text
+        await runner.close()
+        await memory.close()

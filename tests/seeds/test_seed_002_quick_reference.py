@@ -413,11 +413,6 @@ class TestServices:
         assert (await session_service.create_session(app_name="my_app", user_id="user1")).id
 
     async def test_session_service_in_a_database(self, my_agent, tmp_path, texts):
-        if not hasattr(runwright, "DatabaseSessionService"):
-            pytest.skip(
-                "not covered: DatabaseSessionService(connection_string=...), which comes with the stores on disk"
-            )
-
         session_service = runwright.DatabaseSessionService(connection_string=f"sqlite:///{tmp_path}/sessions.db")
 
         runner = Runner("my_app", my_agent, session_service, auto_create_session=True)

@@ -8,19 +8,20 @@ from typing import Any, cast
 
 import msgspec
 
-from runwright import clock
 from runwright.agent import BaseAgent
 from runwright.agents.llm import LlmAgent
-from runwright.errors import ConfigurationError, InputValidationError
+from runwright.durable import CallRecord
+from runwright.errors import ConfigurationError, InputValidationError, ToolExecutionError
 from runwright.event import Event, NodeInfo
+from runwright.flow.pause import what_became
 from runwright.invocation import NodeTask
 from runwright.tool import BaseTool
-from runwright.types import Content, text_of
+from runwright.types import Content, FunctionResponse, text_of
 from runwright.workflow.base import BaseNode
 from runwright.workflow.context import NodeContext
 from runwright.workflow.function import FunctionNode
 from runwright.workflow.retry import RetryConfig
-from runwright.workflow.values import message_of
+from runwright.workflow.values import message_of, plain
 
 
 class AgentNode(BaseNode):
@@ -77,12 +78,12 @@ class ToolNode(BaseNode):
 
     async def run_node_impl(self, *, ctx: NodeContext, node_input: Any) -> AsyncGenerator[Any, None]:
         tool, plugins = self.tool, ctx.invocation_context.plugin_manager
-        ctx.function_call_id = clock.new_id()
+        ctx.function_call_id = ctx.node_path  # the same when the run goes on after a stop
         args = self._arguments(ctx, node_input)
         result = await plugins.first_answer("before_tool_callback", tool=tool, tool_args=args, tool_context=ctx)
         if result is None:
             try:
-                result = await tool.run_async(args=args, tool_context=ctx)
+                result = await self._called(ctx, args)
             except Exception as error:
                 result = await plugins.first_answer(
                     "on_tool_error_callback", tool=tool, tool_args=args, tool_context=ctx, error=error
@@ -93,6 +94,29 @@ class ToolNode(BaseNode):
             "after_tool_callback", tool=tool, tool_args=args, tool_context=ctx, result=result
         )
         yield result if changed is None else changed
+
+    async def _called(self, ctx: NodeContext, args: dict[str, Any]) -> Any:
+        """What the tool gives, or gave before the run stopped; its call has a row in the ledger, where there is one."""
+        tool, run = self.tool, ctx.invocation_context
+        past = run.recorded_calls.get(ctx.node_path)
+        if past is not None:
+            result, question = what_became(past, tool, None)
+            if past.status == "finished":
+                ctx.actions.merge(past.actions)
+                return None if result is None else result["result"]
+            if result is not None or question is not None:
+                unknown = f"The call of {tool.name} was interrupted: whether it took effect is not known"
+                raise ToolExecutionError(f"{unknown}; it is not repeated", "UNKNOWN")
+        if run.record_call is None:
+            return await tool.run_async(args=args, tool_context=ctx)
+        row = CallRecord(invocation_id=run.invocation_id, call_id=ctx.node_path, name=tool.name)
+        await run.record_call(row)
+        result = await tool.run_async(args=args, tool_context=ctx)
+        response = FunctionResponse(name=tool.name, response={"result": plain(result, f"result of {tool.name}")})
+        actions = ctx.actions.private_copy()
+        done = {"status": "finished", "response": response, "actions": actions}
+        await run.record_call(row.model_copy(update=done))
+        return result
 
     def _arguments(self, ctx: NodeContext, node_input: Any) -> dict[str, Any]:
         declaration = self.tool.get_declaration()

@@ -107,19 +107,24 @@ class TestSessions:
         assert "You said 1 things" in command("run", "durable", "before").stdout
         assert (folder / "durable" / "closed").exists()
 
-    def test_a_run_that_was_killed_goes_on(self, folder: Path, command: Command) -> None:
-        agent = folder / "durable" / "agent.py"
+    @pytest.mark.parametrize(
+        ("program", "session"), [("durable", ("--session", "s")), ("sky", ("--session", "s")), ("sky", ())]
+    )
+    def test_a_run_that_was_killed_goes_on(
+        self, folder: Path, command: Command, program: str, session: tuple[str, ...]
+    ) -> None:
+        agent = folder / program / "agent.py"
         pause = 'time.sleep(0 if Path(__file__).with_name("go").exists() else 600)'
         agent.write_text(agent.read_text().replace('"Tell the weather."\n', f'"Tell the weather."\n    {pause}\n'))
-        words = [sys.executable, "-m", "runwright", "run", "durable", "weather", "--session", "s", "--json"]
+        words = [sys.executable, "-m", "runwright", "run", program, "weather", *session, "--json"]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=folder, env=ENVIRONMENT)
         assert process.stdout is not None
         call = json.loads(process.stdout.readline())
         process.kill()
         process.wait(SECONDS)
         process.stdout.close()
-        (folder / "durable" / "go").touch()
-        done = command("run", "durable", "--session", "s", "--resume", "--json")
+        (folder / program / "go").touch()
+        done = command("run", program, *session, "--resume", "--json")
         assert (done.returncode, done.stderr) == (0, "")
         events = events_of(done.stdout)
         assert {event["invocationId"] for event in events} == {call["invocationId"]}
@@ -141,9 +146,10 @@ class TestSessions:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("sky", "--resume"), "give --session ID"),
+            (("sky", "--resume"), "No run of user 'user' was interrupted"),
             (("sky", "hello", "--session", "s", "--resume"), "takes no MESSAGE"),
-            (("sky", "--session", "s", "--resume"), "keeps its sessions in memory"),
+            (("sky", "--session", "s", "--resume", "--in-memory"), "keeps its sessions in memory"),
+            (("sky", "--session", "s", "--resume"), "check --session and --user"),
             (("durable", "--session", "s", "--resume"), "check --session and --user"),
         ],
     )

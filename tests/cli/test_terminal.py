@@ -38,7 +38,8 @@ class TestSignals:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=ENVIRONMENT, text=True,
         )  # fmt: skip
         assert process.stdout is not None
-        assert process.stdout.readline() == "stuck\n"  # the loop, and with it the printing of events, stands still now
+        while (line := process.stdout.readline()) != "stuck\n":
+            assert line  # the event with the call; from "stuck" on the loop, and with it what is printed, stands still
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -13,6 +13,7 @@ from runwright.cli.console import show_error
 from runwright.cli.conversation import ReaderLeftError
 from runwright.cli.demo import demo
 from runwright.cli.run import run
+from runwright.cli.sessions import sessions
 from runwright.errors import RunwrightError
 
 
@@ -27,6 +28,7 @@ def runwright(context: click.Context) -> None:
 
 runwright.add_command(run)
 runwright.add_command(demo)
+runwright.add_command(sessions)
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from runwright.agent import BaseAgent
 from runwright.app import App
 from runwright.cli.failure import one_line
 from runwright.config import RunConfig, StreamingMode
+from runwright.durable import RunRecord
 from runwright.errors import RunCancelledError, RunwrightError
 from runwright.event import Event
 from runwright.plugin import BasePlugin, PluginManager
@@ -83,6 +84,11 @@ class Conversation:
         """Gives the session as it is stored; None where there is none."""
         service, app_name = self.runner.session_service, self.runner.app_name
         return self._loop.run(service.get_session(app_name=app_name, user_id=self.user, session_id=self.session))
+
+    def interrupted_runs(self, *, in_any_session: bool) -> list[RunRecord]:
+        """Gives the runs of the session, or of all of the user's, whose process is gone."""
+        session_id = None if in_any_session else self.session
+        return self._loop.run(self.runner.recover(user_id=self.user, session_id=session_id))
 
     async def _ask(self, message: str | None, screen: Screen, invocation_id: str | None) -> Ending:
         self.failure = None

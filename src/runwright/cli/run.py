@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from runwright.agent import BaseAgent
 from runwright.agents.llm import LlmAgent
@@ -18,6 +19,7 @@ from runwright.cli.conversation import Conversation, Ending, Screen
 from runwright.cli.display import Display
 from runwright.cli.loading import Program, load_program
 from runwright.cli.meter import Meter
+from runwright.cli.stores import DEFAULT_STORE, VARIABLE, open_store
 from runwright.event import Event
 from runwright.model import LLMRegistry
 from runwright.session import Session
@@ -31,36 +33,58 @@ _CODES: dict[Ending, int] = {"done": 0, "failed": 1, "cancelled": INTERRUPTED}
 @click.argument("message", required=False)
 @click.option("--session", metavar="ID", help="The session to talk in; a new one by default.")
 @click.option("--user", metavar="ID", default="user", show_default=True, help="Who speaks.")
-@click.option("--resume", is_flag=True, help="Go on with the session's last run, which was interrupted.")
+@click.option(
+    "--store",
+    metavar="PLACE",
+    envvar=VARIABLE,
+    help="Keep the session here: a database's URL, a SQLite file, or a folder. By default where the agent's module "
+    f"keeps its own, and else in {DEFAULT_STORE}.",
+)
+@click.option("--in-memory", is_flag=True, help="Keep nothing.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted: the user's, or the session's.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON, and nothing else.")
 @click.option("--model", metavar="NAME", help="Answer with this model, in place of what the agents name.")
 def run(
-    path: str, message: str | None, session: str | None, user: str, resume: bool, as_json: bool, model: str | None
+    path: str,
+    message: str | None,
+    session: str | None,
+    user: str,
+    store: str | None,
+    in_memory: bool,
+    resume: bool,
+    as_json: bool,
+    model: str | None,
 ) -> int:
     """Talk to the agent at PATH.
 
     PATH is a folder with an agent.py, a package, a Python file, or module:name. It defines root_agent or app, and may
     define session_service, artifact_service and memory_service beside it. MESSAGE is what to say, - reads it from
     standard input; without one, you talk with the agent until you type exit or press Ctrl-D.
+
+    The conversation is kept, so that --session goes on with it later: see --store and --in-memory.
     """
     if resume and message is not None:
         raise click.UsageError("--resume goes on with a run that was interrupted, and takes no MESSAGE.")
-    if resume and not session:
-        raise click.UsageError("--resume needs to know which session: give --session ID.")
     if message == "-":
         message = sys.stdin.read()
     if message is not None and not message.strip():
         raise click.UsageError("The message is empty.")
+    if store and in_memory:
+        if _was_typed("store"):
+            raise click.UsageError("--store says where to keep the session, and --in-memory to keep nothing.")
+        store = None
     program = load_program(path)
+    services = _services(program, store, in_memory=in_memory)
     if model:
         _answer_with(model, program.agent)
     meter = Meter()
     console = new_console(sys.stdout)
     screen = _JsonLines() if as_json else Display(console, meter, names=len(list(_root(program).tree())) > 1)
     plugins = [] if as_json else [meter]
-    with Conversation(program.agent, services=program.services, plugins=plugins, user=user, session=session) as talk:
+    with Conversation(program.agent, services=services, plugins=plugins, user=user, session=session) as talk:
         if resume:
-            return _CODES[_told(talk, talk.ask(None, screen, invocation_id=_interrupted_run(talk)), screen)]
+            invocation_id = _interrupted_run(talk, in_any_session=session is None)
+            return _CODES[_told(talk, talk.ask(None, screen, invocation_id=invocation_id), screen)]
         if message is not None:
             return _CODES[_told(talk, talk.ask(message, screen), screen)]
         return _interactive(talk, screen, _root(program).name)
@@ -68,6 +92,21 @@ def run(
 
 def _root(program: Program) -> BaseAgent:
     return program.agent.root_agent if isinstance(program.agent, App) else program.agent
+
+
+def _services(program: Program, store: str | None, *, in_memory: bool) -> dict[str, Any]:
+    """Give the program's services, and a session store: the one that was asked for, its own, or the default."""
+    services = dict(program.services)
+    if in_memory:
+        services["session_service"] = InMemorySessionService()
+    elif (store and _was_typed("store")) or "session_service" not in services:
+        services["session_service"] = open_store(store, make=True)
+    return services
+
+
+def _was_typed(name: str) -> bool:
+    """Tell whether an option stands on the command line, rather than in the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _answer_with(model: str, agent: App | BaseAgent) -> None:
@@ -154,12 +193,22 @@ def _prompting_on(stream: Any) -> Generator[None]:
 # --- going on with a run
 
 
-def _interrupted_run(talk: Conversation) -> str:
-    """Find the session's last run, which must not have come to its end.
+def _interrupted_run(talk: Conversation, *, in_any_session: bool) -> str:
+    """Find the newest run whose process is gone; else, in a session, its last one, which must not have come to its end.
 
     Raises:
         UsageError: There is none to go on with; the message says why and what to do.
     """
+    interrupted = talk.interrupted_runs(in_any_session=in_any_session)
+    if interrupted:
+        newest = max(interrupted, key=lambda run: run.start_time)
+        talk.session = newest.session_id
+        return newest.invocation_id
+    if in_any_session:
+        raise click.UsageError(
+            f"No run of user {talk.user!r} was interrupted. To go on with one that failed or was cancelled, name its "
+            "session: --session ID."
+        )
     session = talk.stored_session()
     where = f"session {talk.session!r} of user {talk.user!r}"
     if session is None and not _is_durable(talk):

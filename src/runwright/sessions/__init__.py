@@ -1,7 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sessions are kept."""
+"""Where sessions are kept. Each name is loaded when it is first used."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from runwright.durable import CallRecord, DurableSessionService, RunRecord, RunStatus
 from runwright.session import BaseSessionService, GetSessionConfig, ListSessionsResponse, Session
 from runwright.sessions.in_memory import InMemorySessionService
 
-__all__ = ["BaseSessionService", "GetSessionConfig", "InMemorySessionService", "ListSessionsResponse", "Session"]
+if TYPE_CHECKING:
+    from runwright.sessions.archive import export_session, import_session
+    from runwright.sessions.database import DatabaseSessionService
+    from runwright.sessions.file import FileSessionService
+    from runwright.sessions.postgres import PostgresSessionService
+    from runwright.sessions.sqlite import SqliteSessionService
+
+__all__ = [
+    "BaseSessionService",
+    "CallRecord",
+    "DatabaseSessionService",
+    "DurableSessionService",
+    "FileSessionService",
+    "GetSessionConfig",
+    "InMemorySessionService",
+    "ListSessionsResponse",
+    "PostgresSessionService",
+    "RunRecord",
+    "RunStatus",
+    "Session",
+    "SqliteSessionService",
+    "export_session",
+    "import_session",
+]
+
+_HOMES = {
+    "DatabaseSessionService": "database",
+    "FileSessionService": "file",
+    "PostgresSessionService": "postgres",
+    "SqliteSessionService": "sqlite",
+    "export_session": "archive",
+    "import_session": "archive",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return value

@@ -13,26 +13,19 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import msgspec
-
 from runwright import clock
-from runwright.errors import (
-    AlreadyExistsError,
-    InputValidationError,
-    InvalidStateError,
-    SessionNotFoundError,
-    StaleSessionError,
-)
+from runwright.errors import AlreadyExistsError, SessionNotFoundError, StaleSessionError
 from runwright.event import Event
 from runwright.session import BaseSessionService, GetSessionConfig, ListSessionsResponse, Session, take_temp_state
-from runwright.state import ScopedDelta, check_storable, merge, split, without_temp
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
-_decode_event = msgspec.json.Decoder(Event).decode
-
-_UNCHANGED = ScopedDelta({}, {}, {})
-_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.EncodeError)
+from runwright.sessions.coding import (
+    decode_events,
+    decode_values,
+    encode_event_change,
+    encode_state,
+    read_config,
+    read_page,
+)
+from runwright.state import ScopedDelta, merge
 
 
 class _Revision(NamedTuple):
@@ -123,9 +116,7 @@ class InMemorySessionService(BaseSessionService):
     async def create_session(
         self, *, app_name: str, user_id: str, state: dict[str, Any] | None = None, session_id: str | None = None
     ) -> Session:
-        kept = without_temp(state or {})
-        check_storable(kept)
-        scoped = split(_encoded_values(kept))
+        scoped = encode_state(state)
         session_id = (session_id or "").strip() or clock.new_id()
         key = (app_name, user_id, session_id)
         with self._lock:
@@ -148,7 +139,7 @@ class InMemorySessionService(BaseSessionService):
     async def get_session(
         self, *, app_name: str, user_id: str, session_id: str, config: GetSessionConfig | None = None
     ) -> Session | None:
-        newest, since, start = _wanted(config)
+        newest, since, start = read_config(config)
         with self._lock:
             stored = self._sessions.get((app_name, user_id, session_id))
             if stored is None:
@@ -156,7 +147,7 @@ class InMemorySessionService(BaseSessionService):
             if newest is not None and since is None:
                 start = max(start, len(stored.events) - newest)
             found = self._found(stored, stored.events[start:])
-        events = [_decode_event(data) for data in found.events]
+        events = decode_events(found.events, f"session {session_id!r}")
         if since is not None:
             events = [event for event in events if event.timestamp >= since]
             if newest is not None:
@@ -166,9 +157,7 @@ class InMemorySessionService(BaseSessionService):
     async def list_sessions(
         self, *, app_name: str, user_id: str | None = None, page_size: int | None = None, page_token: str | None = None
     ) -> ListSessionsResponse:
-        if page_size is not None and page_size < 1:
-            raise InputValidationError(f"page_size is {page_size}: give 1 or more, or None for all")
-        after = _read_token(page_token)
+        after = read_page(page_size, page_token)
         with self._lock:
             scope = self._apps.get(app_name) if user_id is None else self._users.get((app_name, user_id))
             if scope is None:
@@ -199,23 +188,19 @@ class InMemorySessionService(BaseSessionService):
         if event.partial:
             return event
         take_temp_state(session, event)
-        delta = event.actions.state_delta
-        if delta:
-            check_storable(delta)
-        data = _encoded_event(event)
-        scoped = split({key: _encode(value) for key, value in delta.items()}) if delta else _UNCHANGED
+        data, scoped = encode_event_change(event)
         with self._lock:
             stored = self._current(session)
             stored.events.append(data)
             stored.last_update_time = event.timestamp
-            if delta:
+            if event.actions.state_delta:
                 stored.write(scoped)
             changes = _changes_of_others(session, stored)
         if scoped.session:
-            session.state.update(_decoded_values(scoped.session))
+            session.state.update(decode_values(scoped.session))
         if changes is not None:
             session.revision, app_changes, user_changes = changes
-            session.state.update(merge(_decoded_values(app_changes), _decoded_values(user_changes), {}))
+            session.state.update(merge(decode_values(app_changes), decode_values(user_changes), {}))
         session.events.append(event)
         session.seq += 1
         session.last_update_time = event.timestamp
@@ -225,7 +210,7 @@ class InMemorySessionService(BaseSessionService):
         with self._lock:
             scope = self._users.get((app_name, user_id))
             data = scope.written_since(0) if scope is not None else {}
-        return _decoded_values(data)
+        return decode_values(data)
 
     def _current(self, session: Session) -> _Stored:
         """The stored session, if ``session`` is an up to date copy of it."""
@@ -273,54 +258,9 @@ def _session(found: _Found, events: list[Event]) -> Session:
         id=session_id,
         app_name=app_name,
         user_id=user_id,
-        state=merge(_decoded_values(app), _decoded_values(user), _decoded_values(own)),
+        state=merge(decode_values(app), decode_values(user), decode_values(own)),
         events=events,
         last_update_time=found.last_update_time,
         seq=found.seq,
         revision=found.revision,
     )
-
-
-def _wanted(config: GetSessionConfig | None) -> tuple[int | None, float | None, int]:
-    """Which events are asked for: the newest so many, from a time on, after a sequence number."""
-    if config is None:
-        return None, None, 0
-    newest, after_seq = config.num_recent_events, config.after_seq or 0
-    if (newest is not None and newest < 0) or after_seq < 0:
-        raise InputValidationError(f"num_recent_events and after_seq count events: give 0 or more, not {config!r}")
-    return newest, config.after_timestamp, after_seq
-
-
-def _read_token(page_token: str | None) -> int:
-    if not page_token:
-        return 0
-    try:
-        return int(page_token)
-    except ValueError:
-        raise InputValidationError(
-            f"{page_token!r} is no page token: give the next_page_token of the page before"
-        ) from None
-
-
-def _encoded_event(event: Event) -> bytes:
-    try:
-        return _encode(event)
-    except _UNENCODABLE as error:
-        raise InvalidStateError(
-            f"Event {event.id!r} cannot be stored: {error}. Events hold JSON and bytes only; nothing was written"
-        ) from error
-
-
-def _encoded_values(state: Mapping[str, Any]) -> dict[str, bytes]:
-    encoded: dict[str, bytes] = {}
-    for key, value in state.items():
-        try:
-            _encode(key)
-            encoded[key] = _encode(value)
-        except _UNENCODABLE as error:
-            raise InvalidStateError(f"State {key!r} cannot be stored: {error}; nothing was written") from error
-    return encoded
-
-
-def _decoded_values(encoded: Mapping[str, bytes]) -> dict[str, Any]:
-    return {key: _decode(data) for key, data in encoded.items()}

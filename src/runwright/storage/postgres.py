@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from runwright.errors import StorageError
@@ -68,8 +69,7 @@ class PostgresDatabase:
     def __repr__(self) -> str:
         return f"PostgresDatabase({self.place!r}, schema={self._schema!r})"
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection that the running loop keeps, to a database whose tables are up to date.
 
         What goes wrong with it inside the block is raised as :class:`StorageError`, the cause chained.
@@ -78,22 +78,7 @@ class PostgresDatabase:
             ConnectionLostError: It broke inside the block.
             StorageError: The server is not reached, refuses us, or could not do what it was asked.
         """
-        kept = await self._of_this_loop()
-        connection = await self._open(kept)
-        try:
-            if not self._is_migrated:
-                await self._migrate(connection)
-            yield connection
-        except asyncio.CancelledError:
-            await _settle(connection)
-            raise
-        except self._driver.failures as error:
-            told = self._driver.told(error, self.place, connection)
-            if isinstance(told, ConnectionLostError):
-                connection.terminate()
-            raise told from error
-        finally:
-            kept.give_back(connection)
+        return _Borrowed(self)
 
     async def run(self, work: Callable[[Connection], Awaitable[Answer]], *, may_repeat: bool = True) -> Answer:
         """Does ``work`` on a connection, and again where the server asks for that: it broke up a deadlock.
@@ -219,10 +204,48 @@ class PostgresDatabase:
             raise newer_schema(self._schema, stored=version, known=len(self._steps), place=self.place)
         self._is_migrated = True
 
+    def _raise_told(self, error: BaseException, connection: Connection) -> None:
+        """Raises what is wrong with the server or the way to it as an error that says what to do."""
+        if isinstance(error, self._driver.failures):
+            told = self._driver.told(error, self.place, connection)
+            if isinstance(told, ConnectionLostError):
+                connection.terminate()
+            raise told from error
+
     async def _version(self, connection: Connection) -> int:
         if not await connection.fetchval(_HAS_VERSIONS):
             return 0
         return await connection.fetchval(_VERSION, self._schema) or 0
+
+
+class _Borrowed:
+    """A connection for the time of a block. No generator: those cannot be begun any more when a loop is ending."""
+
+    __slots__ = ("_connection", "_database", "_kept")
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Connection:
+        database = self._database
+        self._kept = await database._of_this_loop()
+        self._connection = await database._open(self._kept)
+        if not database._is_migrated:
+            try:
+                await database._migrate(self._connection)
+            except BaseException as error:
+                await self.__aexit__(type(error), error, None)
+                raise
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                await _settle(self._connection)
+            elif error is not None:
+                self._database._raise_told(error, self._connection)
+        finally:
+            self._kept.give_back(self._connection)
 
 
 class _LoopConnections:

@@ -29,9 +29,9 @@ from runwright.errors import (
 )
 from runwright.event import Event, EventActions
 from runwright.session import GetSessionConfig, Session
-from runwright.sessions import file_index
 from runwright.sessions.file import FileSessionService
-from runwright.sessions.file_places import file_name
+from runwright.sessions.file import index as file_index
+from runwright.sessions.file.places import file_name
 from runwright.testing import DurableSessionContract, SessionServiceContract
 from runwright.types import UserContent, text_of
 
@@ -315,7 +315,7 @@ class TestDamage:
 DIES = """
 import asyncio, os, signal, sys
 from runwright.event import Event, EventActions
-from runwright.sessions import file_log, file_state
+from runwright.sessions.file import log as file_log, state as file_state
 from runwright.sessions.file import FileSessionService
 
 def die(*args, **options):

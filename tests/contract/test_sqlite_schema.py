@@ -14,8 +14,8 @@ import pytest
 from runwright.durable import CallRecord
 from runwright.errors import ConfigurationError, StorageError
 from runwright.event import Event
-from runwright.sessions import sqlite_statements
 from runwright.sessions.sqlite import SqliteSessionService
+from runwright.sessions.sqlite import statements as sqlite_statements
 from runwright.storage.migrations import migrations
 from runwright.storage.sqlite import SqliteDatabase
 from runwright.types import UserContent, text_of

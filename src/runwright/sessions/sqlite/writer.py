@@ -13,8 +13,8 @@ from runwright.errors import (
     SessionNotFoundError,
     StaleSessionError,
 )
-from runwright.sessions import sqlite_statements as sql
-from runwright.sessions.sqlite_rows import SEQ_BITS, Names, Revision, find, packed_id
+from runwright.sessions.sqlite import statements as sql
+from runwright.sessions.sqlite.rows import SEQ_BITS, Names, Revision, find, packed_id
 from runwright.state import ScopedDelta
 from runwright.storage.writers import Lease, Leases, Sightings, WriterIdentity, process_is_gone
 

@@ -23,9 +23,9 @@ from runwright.sessions.coding import (
     read_config,
     read_page,
 )
-from runwright.sessions.file_places import check_locks
-from runwright.sessions.file_store import FileStore
-from runwright.sessions.file_writer import Changes, Copy
+from runwright.sessions.file.places import check_locks
+from runwright.sessions.file.store import FileStore
+from runwright.sessions.file.writer import Changes, Copy
 from runwright.state import ScopedDelta, merge
 
 P = ParamSpec("P")

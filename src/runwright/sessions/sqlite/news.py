@@ -8,7 +8,7 @@ import sqlite3
 import time
 
 from runwright.durable import FOLLOW_SECONDS
-from runwright.sessions import sqlite_statements as sql
+from runwright.sessions.sqlite import statements as sql
 from runwright.storage.sqlite import SqliteDatabase
 
 _Waiting = dict["asyncio.Future[None]", int]

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 
-from runwright.sessions.file_log import SessionLog
-from runwright.sessions.file_places import LOG_SUFFIX, Places, SessionKey, file_name, locked, places_of
-from runwright.sessions.file_state import SharedState
+from runwright.sessions.file.log import SessionLog
+from runwright.sessions.file.places import LOG_SUFFIX, Places, SessionKey, file_name, locked, places_of
+from runwright.sessions.file.state import SharedState
 
 _LOGS = 128
 _STATES = 1024

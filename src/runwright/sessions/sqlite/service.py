@@ -12,8 +12,6 @@ from runwright.durable import CallRecord, DurableSessionService, RunRecord, RunS
 from runwright.errors import ConfigurationError, InputValidationError, InvalidStateError
 from runwright.event import Event
 from runwright.session import GetSessionConfig, ListSessionsResponse, Session, take_temp_state
-from runwright.sessions import sqlite_rows as rows
-from runwright.sessions import sqlite_statements as sql
 from runwright.sessions.coding import (
     decode_call,
     decode_values,
@@ -23,10 +21,12 @@ from runwright.sessions.coding import (
     read_config,
     read_page,
 )
-from runwright.sessions.sqlite_news import SqliteNews
-from runwright.sessions.sqlite_rows import Names, Revision
-from runwright.sessions.sqlite_runs import RUN_STATUSES, RunPlace, list_runs
-from runwright.sessions.sqlite_writer import Changes, Copy, Entry, SqliteWriter
+from runwright.sessions.sqlite import rows
+from runwright.sessions.sqlite import statements as sql
+from runwright.sessions.sqlite.news import SqliteNews
+from runwright.sessions.sqlite.rows import Names, Revision
+from runwright.sessions.sqlite.runs import RUN_STATUSES, RunPlace, list_runs
+from runwright.sessions.sqlite.writer import Changes, Copy, Entry, SqliteWriter
 from runwright.state import merge
 from runwright.storage.sqlite import SqliteDatabase
 from runwright.storage.sqlite_opening import Durability

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from runwright.event import Event
 from runwright.session import ListSessionsResponse, Session
-from runwright.sessions import sqlite_statements as sql
 from runwright.sessions.coding import Wanted, decode_each, decode_values
+from runwright.sessions.sqlite import statements as sql
 from runwright.state import merge
 
 SEQ_BITS = 32

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from runwright.errors import CorruptedDataError
-from runwright.sessions.file_places import sync_folder, write_whole
+from runwright.sessions.file.places import sync_folder, write_whole
 
 _SMALL = 65_536
 """Bytes up to which a file is let grow, whatever is in it."""

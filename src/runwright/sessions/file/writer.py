@@ -16,11 +16,11 @@ import msgspec
 from runwright import clock
 from runwright.durable import RunStatus
 from runwright.errors import LeaseLostError, SessionBusyError, SessionNotFoundError, StaleSessionError
-from runwright.sessions.file_lines import Line, RunStep, encoded_line
-from runwright.sessions.file_log import SessionLog
-from runwright.sessions.file_open import OpenFiles
-from runwright.sessions.file_places import Places, SessionKey, SignOfLife, locked, places_of
-from runwright.sessions.file_state import Committed, SharedState
+from runwright.sessions.file.lines import Line, RunStep, encoded_line
+from runwright.sessions.file.log import SessionLog
+from runwright.sessions.file.opening import OpenFiles
+from runwright.sessions.file.places import Places, SessionKey, SignOfLife, locked, places_of
+from runwright.sessions.file.state import Committed, SharedState
 from runwright.state import ScopedDelta
 
 

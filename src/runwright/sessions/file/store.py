@@ -19,11 +19,11 @@ from runwright.errors import (
 )
 from runwright.session import ListSessionsResponse, Session
 from runwright.sessions.coding import Wanted, decode_values
-from runwright.sessions.file_index import Entry, SessionIndex
-from runwright.sessions.file_lines import FORMAT, VERSION, Header, encoded_line, last_write_time
-from runwright.sessions.file_log import SessionLog
-from runwright.sessions.file_open import OpenFiles
-from runwright.sessions.file_places import (
+from runwright.sessions.file.index import Entry, SessionIndex
+from runwright.sessions.file.lines import FORMAT, VERSION, Header, encoded_line, last_write_time
+from runwright.sessions.file.log import SessionLog
+from runwright.sessions.file.opening import OpenFiles
+from runwright.sessions.file.places import (
     Places,
     SessionKey,
     locked,
@@ -31,8 +31,8 @@ from runwright.sessions.file_places import (
     sync_folder,
     write_whole,
 )
-from runwright.sessions.file_state import SharedState
-from runwright.sessions.file_writer import LogWriter, Revision
+from runwright.sessions.file.state import SharedState
+from runwright.sessions.file.writer import LogWriter, Revision
 from runwright.state import ScopedDelta, merge
 
 _logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import msgspec
 from runwright.durable import CallRecord, RunStatus
 from runwright.errors import CorruptedDataError
 from runwright.event import Event
-from runwright.sessions.file_lines import (
+from runwright.sessions.file.lines import (
     FORMAT,
     UNREADABLE,
     VERSION,
@@ -28,7 +28,7 @@ from runwright.sessions.file_lines import (
     decode_header,
     decode_line,
 )
-from runwright.sessions.file_places import SessionKey, lock, unlock, write_whole
+from runwright.sessions.file.places import SessionKey, lock, unlock, write_whole
 from runwright.state import split
 
 _SUCCEEDED = "interrupted, and another run came after it"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from runwright.durable import RunRecord, RunStatus
-from runwright.sessions import sqlite_statements as sql
-from runwright.sessions.sqlite_rows import Names, find, unpacked_id
+from runwright.sessions.sqlite import statements as sql
+from runwright.sessions.sqlite.rows import Names, find, unpacked_id
 
 RUN_STATUSES: tuple[RunStatus, ...] = ("running", "paused", "completed", "failed", "cancelled")
 """Each at the place that the column ``run.status`` holds."""

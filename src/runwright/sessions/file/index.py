@@ -10,8 +10,8 @@ import time
 from typing import NamedTuple
 
 from runwright.errors import CorruptedDataError
-from runwright.sessions.file_lines import read_header
-from runwright.sessions.file_places import LOG_SUFFIX, SessionKey
+from runwright.sessions.file.lines import read_header
+from runwright.sessions.file.places import LOG_SUFFIX, SessionKey
 
 _SETTLED_SECONDS = 2.0
 """How old a folder's last change must be, so that another one would show: file systems count time in steps."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from runwright.durable import RunStatus
-from runwright.errors import CallerLeftError, RunCancelledError, RunRolledBackError
+from runwright.errors import CallerLeftError, RunCancelledError, RunRolledBackError, RunwrightError
 from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext
 from runwright.log import RunLog
@@ -70,6 +70,10 @@ class Ending:
             await _shielded(self._store_and_tell(events, None if left else error))
             await _shielded(self._log.end(_status(error), str(error)))
         except Exception as end_error:
+            if isinstance(end_error, TimeoutError) and not isinstance(end_error, RunwrightError):
+                # The store does not answer: what the run failed with says more.
+                error.add_note(f"How the run ended could not be stored within {SETTLE_SECONDS:g} seconds")
+                raise error from error.__cause__
             (end_error.__cause__ or end_error).__context__ = error  # so that both are shown
             raise
         return events

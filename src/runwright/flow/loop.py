@@ -17,7 +17,7 @@ from runwright.flow.calls import response_event, run_calls
 from runwright.flow.collect import Collector
 from runwright.flow.history import CLIENT_CALL_ID_PREFIX
 from runwright.flow.output import OutputKeeper, answer_event
-from runwright.flow.pause import calls_to_make, question_event, words
+from runwright.flow.pause import question_event, words
 from runwright.flow.recall import Recall
 from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
@@ -45,19 +45,12 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     model = agent.canonical_model
     keeper = OutputKeeper(agent)
     mistakes = 0
-    left_over: list[FunctionCall] = []
-    if ctx.replay is not None:
-        recall = Recall(agent, ctx, ctx.replay)
-        for event in recall.events():
-            yield event
-        if recall.answer is not None:
-            keeper.keep(recall.answer)
-            yield recall.answer
-        if recall.has_ended or recall.answer is not None:
-            return
-        left_over = recall.calls
-    elif ctx.ledger.answered:
-        left_over = calls_to_make(ctx)
+    recall = Recall(agent, ctx)
+    for event in recall.events(keeper):
+        yield event
+    if recall.has_ended:
+        return
+    left_over = recall.calls
     while not ctx.end_invocation:
         # What tools and callbacks write before there is an answer is carried to its event, which is what is stored.
         carried = EventActions()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runwright.event import Event
-from runwright.flow.output import answer_event
-from runwright.flow.pause import questions
+from runwright.flow.output import OutputKeeper, answer_event
+from runwright.flow.pause import calls_to_make, questions
 from runwright.invocation import InvocationContext
 from runwright.replay import Replay
 from runwright.types import FunctionCall
@@ -16,26 +16,33 @@ if TYPE_CHECKING:
 
 
 class Recall:
-    """The past of one run of an agent's flow.
+    """The past of one run of an agent's flow, if it has one.
 
     Attributes:
         has_ended: Whether the flow had ended, or still waits for somebody: there is nothing left to do.
         calls: The calls to make before the model is asked again; those in the ledger are not made twice.
-        answer: What the flow had come to say last, and did not come to store.
     """
 
-    def __init__(self, agent: "LlmAgent", ctx: InvocationContext, replay: Replay) -> None:
+    __slots__ = ("_agent", "_ctx", "_keeper", "calls", "has_ended")
+
+    def __init__(self, agent: "LlmAgent", ctx: InvocationContext) -> None:
         self.has_ended = False
         self.calls: list[FunctionCall] = []
-        self.answer: Event | None = None
         self._agent = agent
         self._ctx = ctx
-        self._replay = replay
 
-    def events(self) -> Iterator[Event]:
-        """Gives the events again that the log holds; the attributes are right when it has ended."""
-        replay, ctx = self._replay, self._ctx
-        while not (self.has_ended or self.calls or self.answer or replay.reached(ctx.branch)):
+    def events(self, keeper: OutputKeeper) -> Iterator[Event]:
+        """Gives the events again that the log holds, and one that it came short of; then the attributes are right."""
+        ctx = self._ctx
+        if ctx.replay is not None:
+            self._keeper = keeper
+            yield from self._recalled(ctx.replay)
+        elif ctx.ledger.answered:
+            self.calls = calls_to_make(ctx)
+
+    def _recalled(self, replay: Replay) -> Iterator[Event]:
+        ctx = self._ctx
+        while not (self.has_ended or self.calls or replay.reached(ctx.branch)):
             said = replay.take(self._agent.name, ctx.branch)
             if said is None:
                 self.has_ended = True
@@ -50,8 +57,8 @@ class Recall:
             while not self.has_ended and (event := replay.take_response(self._agent.name, ctx.branch)) is not None:
                 last = event
                 yield event
-                yield from self._follow(event)
-            if self.has_ended or self.answer is not None:
+                yield from self._follow(event, replay)
+            if self.has_ended:
                 return
             if last is not None:
                 if replay.reached(ctx.branch):
@@ -61,21 +68,20 @@ class Recall:
             else:
                 self.has_ended = True
 
-    def _follow(self, event: Event) -> Iterator[Event]:
+    def _follow(self, event: Event, replay: Replay) -> Iterator[Event]:
         """Does what a response says of how the flow goes on."""
         ctx = self._ctx
         if event.actions.transfer_to_agent and ctx.handover is not None:
             ctx.handover.target = event.actions.transfer_to_agent
             self.has_ended = True
         elif (answer := answer_event(event)) is not None:
-            stored = self._replay.take(self._agent.name, ctx.branch)
+            self.has_ended = True
+            stored = replay.take(self._agent.name, ctx.branch)
             if stored is not None:
                 yield stored
-                self.has_ended = True
-            elif self._replay.reached(ctx.branch):
-                self.answer = answer
-            else:
-                self.has_ended = True
+            elif replay.reached(ctx.branch):
+                self._keeper.keep(answer)
+                yield answer
         elif event.actions.skip_summarization or event.content is None:
             self.has_ended = True
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.postgres"]
+
 settings.register_profile("deterministic", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.load_profile("deterministic")
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from runwright.errors import StorageError
 from runwright.storage.migrations import migrations, newer_schema
 from runwright.storage.postgres_driver import Connection, ConnectionLostError, Driver, read_url
+from runwright.storage.postgres_pool import CLOSE_SECONDS, LoopConnections, settle
 
 RETRY_SECONDS = 30.0
 """How long an operation waits for a server that was reached before and is gone."""
@@ -22,7 +23,6 @@ FIRST_RETRY_SECONDS = 3.0
 
 _CONNECT_SECONDS = 10.0
 _COMMAND_SECONDS = 120.0
-_CLOSE_SECONDS = 5.0
 _MIGRATION_LOCK = 0x72756E77726974  # one for all our migrations of a database
 
 _HAS_VERSIONS = "SELECT to_regclass('runwright_schema') IS NOT NULL"
@@ -34,6 +34,7 @@ ON CONFLICT (name) DO UPDATE SET version = excluded.version
 """
 
 Answer = TypeVar("Answer")
+_Loan = tuple[LoopConnections, Connection]
 
 
 class PostgresDatabase:
@@ -60,7 +61,7 @@ class PostgresDatabase:
         self._steps = migrations("postgres", schema)
         self._max_size = max_size
         self._retry_seconds = retry_seconds
-        self._loops: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, LoopConnections] = {}
         self._lock = threading.Lock()
         self._was_reached = False
         self._is_migrated = False
@@ -78,7 +79,7 @@ class PostgresDatabase:
             ConnectionLostError: It broke inside the block.
             StorageError: The server is not reached, refuses us, or could not do what it was asked.
         """
-        return _Borrowed(self)
+        return _Borrowed(self._lend, self._take_back)
 
     async def run(self, work: Callable[[Connection], Awaitable[Answer]], *, may_repeat: bool = True) -> Answer:
         """Does ``work`` on a connection, and again where the server asks for that: it broke up a deadlock.
@@ -138,18 +139,42 @@ class PostgresDatabase:
             elif loop.is_running():
                 closing = asyncio.run_coroutine_threadsafe(_closed(kept.keeper), loop)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), 2 * _CLOSE_SECONDS)
+                    await asyncio.wait_for(asyncio.wrap_future(closing), 2 * CLOSE_SECONDS)
             elif not loop.is_closed():
                 loop.call_soon(kept.terminate)
 
-    async def _of_this_loop(self) -> "_LoopConnections":
+    async def _lend(self) -> _Loan:
+        kept = await self._of_this_loop()
+        loan = kept, await self._open(kept)
+        if not self._is_migrated:
+            try:
+                await self._migrate(loan[1])
+            except BaseException as error:
+                await self._take_back(loan, error)
+                raise
+        return loan
+
+    async def _take_back(self, loan: _Loan, error: BaseException | None) -> None:
+        kept, connection = loan
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                await settle(connection)
+            elif isinstance(error, self._driver.failures):
+                told = self._driver.told(error, self.place, connection)
+                if isinstance(told, ConnectionLostError):
+                    connection.terminate()
+                raise told from error
+        finally:
+            kept.give_back(connection)
+
+    async def _of_this_loop(self) -> LoopConnections:
         loop = asyncio.get_running_loop()
         kept = self._loops.get(loop)
         if kept is not None:
             return kept
         if self._is_closed:
             raise StorageError(f"The connections to {self.place} were closed: make a new service")
-        kept = _LoopConnections(self._max_size)
+        kept = LoopConnections(self._max_size)
         with self._lock:
             for ended in [one for one in self._loops if one.is_closed()]:
                 del self._loops[ended]
@@ -157,7 +182,7 @@ class PostgresDatabase:
         await anext(kept.keeper)
         return kept
 
-    async def _open(self, kept: "_LoopConnections") -> Connection:
+    async def _open(self, kept: LoopConnections) -> Connection:
         """A connection that is open, after waiting for the server where it is gone."""
         await kept.places.acquire()
         try:
@@ -204,14 +229,6 @@ class PostgresDatabase:
             raise newer_schema(self._schema, stored=version, known=len(self._steps), place=self.place)
         self._is_migrated = True
 
-    def _raise_told(self, error: BaseException, connection: Connection) -> None:
-        """Raises what is wrong with the server or the way to it as an error that says what to do."""
-        if isinstance(error, self._driver.failures):
-            told = self._driver.told(error, self.place, connection)
-            if isinstance(told, ConnectionLostError):
-                connection.terminate()
-            raise told from error
-
     async def _version(self, connection: Connection) -> int:
         if not await connection.fetchval(_HAS_VERSIONS):
             return 0
@@ -221,107 +238,23 @@ class PostgresDatabase:
 class _Borrowed:
     """A connection for the time of a block. No generator: those cannot be begun any more when a loop is ending."""
 
-    __slots__ = ("_connection", "_database", "_kept")
+    __slots__ = ("_lend", "_loan", "_take_back")
 
-    def __init__(self, database: PostgresDatabase) -> None:
-        self._database = database
+    def __init__(
+        self,
+        lend: Callable[[], Awaitable[_Loan]],
+        take_back: Callable[[_Loan, BaseException | None], Awaitable[None]],
+    ) -> None:
+        self._lend = lend
+        self._take_back = take_back
 
     async def __aenter__(self) -> Connection:
-        database = self._database
-        self._kept = await database._of_this_loop()
-        self._connection = await database._open(self._kept)
-        if not database._is_migrated:
-            try:
-                await database._migrate(self._connection)
-            except BaseException as error:
-                await self.__aexit__(type(error), error, None)
-                raise
-        return self._connection
+        self._loan = await self._lend()
+        return self._loan[1]
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        try:
-            if isinstance(error, asyncio.CancelledError):
-                await _settle(self._connection)
-            elif error is not None:
-                self._database._raise_told(error, self._connection)
-        finally:
-            self._kept.give_back(self._connection)
-
-
-class _LoopConnections:
-    """The connections that one event loop keeps."""
-
-    __slots__ = ("_all", "_ended", "_free", "_listening", "keeper", "places")
-
-    def __init__(self, max_size: int) -> None:
-        self.places = asyncio.Semaphore(max_size)
-        self._all: set[Connection] = set()
-        self._free: list[Connection] = []
-        self._listening: list[Connection] = []
-        self._ended = False
-        self.keeper = self._until_the_loop_ends()
-
-    def take(self) -> Connection | None:
-        """One that is free and open, the one used last first."""
-        while self._free:
-            connection = self._free.pop()
-            if not connection.is_closed():
-                return connection
-            self.drop(connection)
-        return None
-
-    def keep_listening(self, connection: Connection) -> None:
-        """Keeps one aside until the loop ends."""
-        self._listening = [one for one in self._listening if not one.is_closed()]
-        self._listening.append(connection)
-        self._all.add(connection)
-
-    def add(self, connection: Connection) -> None:
-        self._all.add(connection)
-
-    def give_back(self, connection: Connection) -> None:
-        # A loop that is ending keeps nothing; what its last tasks need is opened for them alone.
-        if self._ended or connection.is_closed() or connection.is_in_transaction():
-            self.drop(connection)
-        else:
-            self._free.append(connection)
-        self.places.release()
-
-    def terminate(self) -> None:
-        """Drops all without a word to the server."""
-        for connection in list(self._all):
-            self.drop(connection)
-
-    def drop(self, connection: Connection) -> None:
-        """Closes one without a word to the server."""
-        self._all.discard(connection)
-        connection.terminate()
-
-    async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
-        """Begun and left: a loop that ends closes its generators, and so does whoever forgets their owner."""
-        try:
-            yield
-        finally:
-            self._ended = True
-            free, self._free, self._listening = self._free + self._listening, [], []
-            try:
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await asyncio.gather(*(connection.close() for connection in free), return_exceptions=True)
-            finally:
-                for connection in free:
-                    self.drop(connection)
+        await self._take_back(self._loan, error)
 
 
 async def _closed(keeper: AsyncGenerator[None, None]) -> None:
     await keeper.aclose()
-
-
-async def _settle(connection: Connection) -> None:
-    """Waits until the server has given up, or finished, what a task was cancelled in: then its outcome can be read."""
-    if connection.is_closed():
-        return
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await connection.execute("")
-            return
-    connection.terminate()

@@ -85,6 +85,11 @@ class Leases:
         lease.epoch = epoch
         self._given[lease.session, epoch] = lease
 
+    def forget(self, lease: Lease) -> None:
+        """Notes that nobody writes with a lease any more, though an error's traceback, say, still holds it."""
+        if self._given.get((lease.session, lease.epoch)) is lease:
+            del self._given[lease.session, lease.epoch]
+
     def is_held(self, session: int, epoch: int) -> bool:
         """Whether somebody holds the lease of a session with this epoch."""
         return (session, epoch) in self._given

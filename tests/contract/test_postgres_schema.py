@@ -15,9 +15,9 @@ import pytest
 from runwright.durable import CallRecord
 from runwright.errors import StorageError
 from runwright.event import Event, EventActions
-from runwright.sessions import postgres_statements
 from runwright.sessions.postgres import PostgresSessionService
-from runwright.sessions.postgres_statements import (
+from runwright.sessions.postgres import statements as postgres_statements
+from runwright.sessions.postgres.statements import (
     IN_ORDER,
     OF_ANY_SESSION,
     OF_SESSION,

@@ -165,8 +165,10 @@ class SqliteSessionService(DurableSessionService):
         _check_text(invocation_id, "invocation id")
         code, now = RUN_STATUSES.index(status), clock.now()
         reason = None if error is None else error.encode("utf-8", "backslashreplace").decode()
+        # Not the lease itself: should this fail, whoever keeps the error must not keep the session.
+        place = (lease.session, lease.epoch, lease.writer)
         self._database.write_behind(
-            lambda connection: self._writer.end_run(connection, lease, invocation_id, code, reason, now)
+            lambda connection: self._writer.end_run(connection, place, invocation_id, code, reason, now)
         )
 
     async def record_call(self, session: Session, call: CallRecord) -> None:

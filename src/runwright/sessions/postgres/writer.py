@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 from runwright.errors import StorageError
-from runwright.sessions import postgres_statements as sql
+from runwright.sessions.postgres import statements as sql
 from runwright.storage.postgres import PostgresDatabase
 from runwright.storage.postgres_driver import Connection
 from runwright.storage.writers import Lease, Leases, Sightings, new_identity, retire

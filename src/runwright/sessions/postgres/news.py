@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from runwright.durable import FOLLOW_SECONDS
 from runwright.errors import StorageError
-from runwright.sessions import postgres_statements as sql
-from runwright.sessions.postgres_copies import Revision
+from runwright.sessions.postgres import statements as sql
+from runwright.sessions.postgres.copies import Revision
 from runwright.storage.postgres import PostgresDatabase
 from runwright.storage.postgres_driver import Connection
 

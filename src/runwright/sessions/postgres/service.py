@@ -10,7 +10,6 @@ from runwright.durable import CallRecord, DurableSessionService, RunRecord, RunS
 from runwright.errors import AlreadyExistsError, ConfigurationError, CorruptedDataError, LeaseLostError
 from runwright.event import Event
 from runwright.session import GetSessionConfig, ListSessionsResponse, Session
-from runwright.sessions import postgres_statements as sql
 from runwright.sessions.coding import (
     decode_call,
     decode_events,
@@ -20,7 +19,8 @@ from runwright.sessions.coding import (
     read_config,
     read_page,
 )
-from runwright.sessions.postgres_copies import (
+from runwright.sessions.postgres import statements as sql
+from runwright.sessions.postgres.copies import (
     Revision,
     copy_of,
     shown_name,
@@ -29,9 +29,9 @@ from runwright.sessions.postgres_copies import (
     stored_name,
     stored_names,
 )
-from runwright.sessions.postgres_log import Log, encoded_write, known_revision
-from runwright.sessions.postgres_news import News
-from runwright.sessions.postgres_writer import Writer
+from runwright.sessions.postgres.log import Log, encoded_write, known_revision
+from runwright.sessions.postgres.news import News
+from runwright.sessions.postgres.writer import Writer
 from runwright.storage.postgres import PostgresDatabase
 from runwright.storage.postgres_driver import Connection
 from runwright.storage.writers import Lease

@@ -15,11 +15,11 @@ from runwright.errors import (
 )
 from runwright.event import Event
 from runwright.session import Session, take_temp_state
-from runwright.sessions import postgres_statements as sql
 from runwright.sessions.coding import decode_values, encode_event_change
-from runwright.sessions.postgres_copies import Revision, shown_name, state_parameters, stored_names
-from runwright.sessions.postgres_statements import Statement
-from runwright.sessions.postgres_writer import Writer
+from runwright.sessions.postgres import statements as sql
+from runwright.sessions.postgres.copies import Revision, shown_name, state_parameters, stored_names
+from runwright.sessions.postgres.statements import Statement
+from runwright.sessions.postgres.writer import Writer
 from runwright.state import ScopedDelta, merge
 from runwright.storage.postgres import RETRY_SECONDS, PostgresDatabase
 from runwright.storage.postgres_driver import Connection, ConnectionLostError

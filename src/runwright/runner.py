@@ -198,8 +198,8 @@ class Runner:
 
         Args:
             run: Which one, as :meth:`recover` gave it.
-            options: The fields of :class:`RunRequest`. ``user_id``, ``session_id`` and ``invocation_id`` name a run, too;
-                without an ``invocation_id`` it is the session's newest that has not ended.
+            options: The fields of :class:`RunRequest`: ``user_id``, ``session_id`` and ``invocation_id`` name one too.
+                Without an ``invocation_id`` it is the session's newest that has not ended.
 
         Raises:
             InvocationNotFoundError: There is no such run; raised when the run is iterated or awaited.

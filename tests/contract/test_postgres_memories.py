@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runwright.errors import InputValidationError
+from runwright.event import Event
 from runwright.memories.embedders import HashingEmbedder
 from runwright.memories.postgres import BY_DISTANCE, BY_WORDS, UNEMBEDDED, VECTORS_OF, PostgresMemoryService
 from runwright.memories.sqlite import SqliteMemoryService
@@ -16,6 +17,7 @@ from tests.contract.durable_memories import DurableMemoriesContract, ranked, rem
 
 asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed: pip install 'runwright[dev]'")
 
+FROZEN = Path(__file__).parent / "frozen"
 NUMBERS = "SELECT number FROM memory_scopes WHERE user_id IN ('7', 'many') ORDER BY entries"
 
 
@@ -159,3 +161,21 @@ async def test_every_query_has_its_index(postgres_database: str) -> None:
         )
     finally:
         await connection.close()
+
+
+async def test_a_database_of_version_1_is_read_and_written(postgres_database: str) -> None:
+    """Its dump was made by the version that brought the schema, and is never made anew."""
+    connection = await asyncpg.connect(postgres_database)
+    await connection.execute((FROZEN / "postgres_memory_v1.sql").read_text(encoding="utf-8"))
+    await connection.close()
+    service = PostgresMemoryService(postgres_database, embedder=HashingEmbedder(), pgvector=False)
+    try:
+        assert await ranked(service, "giraffes") == ["The giraffe eats leaves"]
+        assert await ranked(service, "太郎", user_id="v") == ["私の名前は太郎です"]
+        forgotten = Event(id="s-1", author="user", content=UserContent("A submarine dives"))
+        await service.add_events_to_memory(app_name="app", user_id="u", events=[forgotten])
+        assert await ranked(service, "submarine") == []
+        await remember(service, "The zebra eats grass", start=10)
+        assert await ranked(service, "zebra") == ["The zebra eats grass"]
+    finally:
+        await service.close()

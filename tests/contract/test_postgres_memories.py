@@ -18,7 +18,7 @@ from tests.contract.durable_memories import DurableMemoriesContract, ranked, rem
 asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed: pip install 'runwright[dev]'")
 
 FROZEN = Path(__file__).parent / "frozen"
-NUMBERS = "SELECT number FROM memory_scopes WHERE user_id IN ('7', 'many') ORDER BY entries"
+NUMBERS = "SELECT number FROM runwright_memory_scopes WHERE user_id IN ('7', 'many') ORDER BY entries"
 
 
 async def asked(url: str, *queries: str) -> list[Any]:
@@ -50,7 +50,7 @@ class _PostgresMemories(DurableMemoriesContract):
         rows = await asked(
             self.place,
             "SELECT scope.entries, scope.words, count(entry.data), sum(entry.words)::bigint "
-            "FROM memory_scopes AS scope JOIN memory_entries AS entry ON entry.scope = scope.number "
+            "FROM runwright_memory_scopes AS scope JOIN runwright_memory_entries AS entry ON entry.scope = scope.number "
             "GROUP BY scope.number",
         )
         return [tuple(row) for row in rows]
@@ -152,11 +152,11 @@ async def test_every_query_has_its_index(postgres_database: str) -> None:
             (UNEMBEDDED, (4100, 10)),
         ):
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}", *given))
-            assert "Seq Scan on memory_entries" not in plan
+            assert "Seq Scan on runwright_memory_entries" not in plan
             if query != UNEMBEDDED:  # which may look at all vectors, since it is asked for what lacks one
-                assert "Seq Scan on memory_vectors" not in plan
+                assert "Seq Scan on runwright_memory_vectors" not in plan
             assert "Index" in plan
-        assert "memory_entries_terms" in "\n".join(
+        assert "runwright_memory_entries_terms" in "\n".join(
             row[0] for row in await connection.fetch(f"EXPLAIN {BY_WORDS}", number, f"'{term}'", [term], 3000, 3.0, 10)
         )
     finally:

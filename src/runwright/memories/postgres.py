@@ -25,7 +25,7 @@ from runwright.storage.postgres import Connection, PostgresDatabase
 BY_WORDS = f"""
 WITH hits AS (
     SELECT kept.number, kept.words, term.lexeme, cardinality(term.positions) AS times
-    FROM memory_entries AS kept CROSS JOIN LATERAL unnest(ts_filter(setweight(kept.terms, 'A', $3), '{{a}}')) AS term
+    FROM runwright_memory_entries AS kept CROSS JOIN LATERAL unnest(ts_filter(setweight(kept.terms, 'A', $3), '{{a}}')) AS term
     WHERE kept.scope = $1 AND kept.terms @@ $2::text::tsquery
 ), rarities AS (
     SELECT lexeme, ln(1.0 + ($4::float8 - count(*) + 0.5) / (count(*) + 0.5)) AS rarity FROM hits GROUP BY lexeme
@@ -40,67 +40,69 @@ LIMIT $6
 """
 
 # Asked in the same statement, which sees one state of the database: vectors may be made anew meanwhile.
-_MADE_BY = "EXISTS (SELECT 1 FROM memory_embedder WHERE (name, dimensions) = ($2, $3::integer))"
+_MADE_BY = "EXISTS (SELECT 1 FROM runwright_memory_embedder WHERE (name, dimensions) = ($2, $3::integer))"
 
 BY_DISTANCE = f"""
 SELECT entry FROM (
-    SELECT entry, vector::vector <=> $4::real[]::vector AS distance FROM memory_vectors WHERE scope = $1 AND {_MADE_BY}
+    SELECT entry, vector::vector <=> $4::real[]::vector AS distance FROM runwright_memory_vectors WHERE scope = $1 AND {_MADE_BY}
 ) AS found
 WHERE distance < $5 ORDER BY distance, entry LIMIT $6
 """
 
-VECTORS_OF = f"SELECT entry, vector FROM memory_vectors WHERE scope = $1 AND {_MADE_BY}"
+VECTORS_OF = f"SELECT entry, vector FROM runwright_memory_vectors WHERE scope = $1 AND {_MADE_BY}"
 
 UNEMBEDDED = """
-SELECT number, data FROM memory_entries AS kept
+SELECT number, data FROM runwright_memory_entries AS kept
 WHERE number > $1 AND data IS NOT NULL AND words > 0
-    AND NOT EXISTS (SELECT 1 FROM memory_vectors WHERE entry = kept.number)
+    AND NOT EXISTS (SELECT 1 FROM runwright_memory_vectors WHERE entry = kept.number)
 ORDER BY number LIMIT $2
 """
 
-_SCOPE = "SELECT number FROM memory_scopes WHERE app_name = $1 AND user_id = $2"
-_COUNTS = "SELECT number, entries, words FROM memory_scopes WHERE app_name = $1 AND user_id = $2"
+_SCOPE = "SELECT number FROM runwright_memory_scopes WHERE app_name = $1 AND user_id = $2"
+_COUNTS = "SELECT number, entries, words FROM runwright_memory_scopes WHERE app_name = $1 AND user_id = $2"
 # The row is locked either way, so that those who write for one user come one after the other.
 _LOCKED_SCOPE = """
-INSERT INTO memory_scopes (app_name, user_id) VALUES ($1, $2)
-ON CONFLICT (app_name, user_id) DO UPDATE SET entries = memory_scopes.entries RETURNING number
+INSERT INTO runwright_memory_scopes (app_name, user_id) VALUES ($1, $2)
+ON CONFLICT (app_name, user_id) DO UPDATE SET entries = runwright_memory_scopes.entries RETURNING number
 """
-_COUNT = "UPDATE memory_scopes SET entries = entries + $2, words = words + $3 WHERE number = $1"
+_COUNT = "UPDATE runwright_memory_scopes SET entries = entries + $2, words = words + $3 WHERE number = $1"
 
 _MARK = """
-SELECT first_event, last_event FROM memory_sessions JOIN memory_scopes ON number = scope
+SELECT first_event, last_event FROM runwright_memory_sessions JOIN runwright_memory_scopes ON number = scope
 WHERE app_name = $1 AND user_id = $2 AND session_id = $3
 """
 _SET_MARK = """
-INSERT INTO memory_sessions (scope, session_id, first_event, last_event) VALUES ($1, $2, $3, $4)
+INSERT INTO runwright_memory_sessions (scope, session_id, first_event, last_event) VALUES ($1, $2, $3, $4)
 ON CONFLICT (scope, session_id) DO UPDATE SET first_event = excluded.first_event, last_event = excluded.last_event
 """
 
-_KNOWN = "SELECT id FROM memory_entries WHERE scope = $1 AND id = ANY($2)"
-_ENTRIES = "SELECT number, data FROM memory_entries WHERE number = ANY($1) AND scope = $2 AND data IS NOT NULL"
+_KNOWN = "SELECT id FROM runwright_memory_entries WHERE scope = $1 AND id = ANY($2)"
+_ENTRIES = (
+    "SELECT number, data FROM runwright_memory_entries WHERE number = ANY($1) AND scope = $2 AND data IS NOT NULL"
+)
 _INSERT = """
-INSERT INTO memory_entries (scope, id, words, data, terms)
+INSERT INTO runwright_memory_entries (scope, id, words, data, terms)
 SELECT $1, id, words, data, terms::tsvector
 FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[]) WITH ORDINALITY AS new (id, words, data, terms, place)
 ORDER BY place
 ON CONFLICT (scope, id) DO NOTHING RETURNING number, id, words
 """
-_DELETE = "DELETE FROM memory_entries WHERE scope = $1 AND id = ANY($2) RETURNING words, data IS NULL AS was_forgotten"
-_FORGOTTEN = "INSERT INTO memory_entries (scope, id, words, data, terms) VALUES ($1, $2, 0, NULL, '')"
+_DELETE = "DELETE FROM runwright_memory_entries WHERE scope = $1 AND id = ANY($2) RETURNING words, data IS NULL AS was_forgotten"
+_FORGOTTEN = "INSERT INTO runwright_memory_entries (scope, id, words, data, terms) VALUES ($1, $2, 0, NULL, '')"
 
-_EMBEDDER = "SELECT name, dimensions FROM memory_embedder"
-_CLAIM = "INSERT INTO memory_embedder (one, name, dimensions) VALUES (1, $1, $2) ON CONFLICT (one) DO NOTHING"
+_EMBEDDER = "SELECT name, dimensions FROM runwright_memory_embedder"
+_CLAIM = "INSERT INTO runwright_memory_embedder (one, name, dimensions) VALUES (1, $1, $2) ON CONFLICT (one) DO NOTHING"
 # Whoever starts over waits until those who found their embedder here have written their vectors.
 _HELD_EMBEDDER = f"{_EMBEDDER} FOR SHARE"
 _START_OVER = """
-INSERT INTO memory_embedder (one, name, dimensions) VALUES (1, $1, $2)
+INSERT INTO runwright_memory_embedder (one, name, dimensions) VALUES (1, $1, $2)
 ON CONFLICT (one) DO UPDATE SET name = excluded.name, dimensions = excluded.dimensions
-WHERE (memory_embedder.name, memory_embedder.dimensions) <> (excluded.name, excluded.dimensions) RETURNING 1
+WHERE (runwright_memory_embedder.name, runwright_memory_embedder.dimensions) <> (excluded.name, excluded.dimensions) RETURNING 1
 """
 _ADD_VECTORS = """
-INSERT INTO memory_vectors (entry, scope, vector)
+INSERT INTO runwright_memory_vectors (entry, scope, vector)
 SELECT kept.number, kept.scope, new.vector::real[]
-FROM unnest($1::bigint[], $2::text[]) AS new (number, vector) JOIN memory_entries AS kept USING (number)
+FROM unnest($1::bigint[], $2::text[]) AS new (number, vector) JOIN runwright_memory_entries AS kept USING (number)
 WHERE kept.data IS NOT NULL
 ON CONFLICT (entry) DO NOTHING
 """
@@ -238,7 +240,7 @@ class _PostgresIndex(MemoryIndex):
         async def work(connection: Connection) -> None:
             async with connection.transaction():
                 if await connection.fetchval(_START_OVER, *vectors):
-                    await connection.execute("DELETE FROM memory_vectors")
+                    await connection.execute("DELETE FROM runwright_memory_vectors")
 
         await self._database.run(work)
 

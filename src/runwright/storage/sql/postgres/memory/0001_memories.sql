@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- One row for each user of each app, with what BM25 needs to know of their entries as a whole.
-CREATE TABLE memory_scopes (
+CREATE TABLE runwright_memory_scopes (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     app_name text NOT NULL,
     user_id text NOT NULL,
@@ -13,20 +13,20 @@ CREATE TABLE memory_scopes (
 -- An entry whose data is NULL was forgotten: its id stays, so that it does not come back with its session.
 -- The terms are its words, each with its scope's number before it (12_giraffe): every scope has a part of the index to
 -- itself, so a search reads nothing of others, and what others remember changes no ranking.
-CREATE TABLE memory_entries (
+CREATE TABLE runwright_memory_entries (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    scope bigint NOT NULL REFERENCES memory_scopes (number),
+    scope bigint NOT NULL REFERENCES runwright_memory_scopes (number),
     id text NOT NULL,
     words integer NOT NULL,
     data text,
     terms tsvector NOT NULL,
     UNIQUE (scope, id)
 );
-CREATE INDEX memory_entries_terms ON memory_entries USING gin (terms);
+CREATE INDEX runwright_memory_entries_terms ON runwright_memory_entries USING gin (terms);
 
 -- How far a session's log was added: all from the first to the last of these events.
-CREATE TABLE memory_sessions (
-    scope bigint NOT NULL REFERENCES memory_scopes (number),
+CREATE TABLE runwright_memory_sessions (
+    scope bigint NOT NULL REFERENCES runwright_memory_scopes (number),
     session_id text NOT NULL,
     first_event text NOT NULL,
     last_event text NOT NULL,
@@ -34,16 +34,16 @@ CREATE TABLE memory_sessions (
 );
 
 -- Who made the vectors: one row, or none while there are no vectors.
-CREATE TABLE memory_embedder (
+CREATE TABLE runwright_memory_embedder (
     one integer PRIMARY KEY CHECK (one = 1),
     name text NOT NULL,
     dimensions integer NOT NULL
 );
 
 -- Vectors of length one. They are plain arrays, which pgvector reads where it is there, and nothing needs it to be.
-CREATE TABLE memory_vectors (
-    entry bigint PRIMARY KEY REFERENCES memory_entries (number) ON DELETE CASCADE,
+CREATE TABLE runwright_memory_vectors (
+    entry bigint PRIMARY KEY REFERENCES runwright_memory_entries (number) ON DELETE CASCADE,
     scope bigint NOT NULL,
     vector real[] NOT NULL
 );
-CREATE INDEX memory_vectors_scope ON memory_vectors (scope);
+CREATE INDEX runwright_memory_vectors_scope ON runwright_memory_vectors (scope);

@@ -50,7 +50,8 @@ class _PostgresMemories(DurableMemoriesContract):
         rows = await asked(
             self.place,
             "SELECT scope.entries, scope.words, count(entry.data), sum(entry.words)::bigint "
-            "FROM runwright_memory_scopes AS scope JOIN runwright_memory_entries AS entry ON entry.scope = scope.number "
+            "FROM runwright_memory_scopes AS scope "
+            "JOIN runwright_memory_entries AS entry ON entry.scope = scope.number "
             "GROUP BY scope.number",
         )
         return [tuple(row) for row in rows]

@@ -25,7 +25,8 @@ from runwright.storage.postgres import Connection, PostgresDatabase
 BY_WORDS = f"""
 WITH hits AS (
     SELECT kept.number, kept.words, term.lexeme, cardinality(term.positions) AS times
-    FROM runwright_memory_entries AS kept CROSS JOIN LATERAL unnest(ts_filter(setweight(kept.terms, 'A', $3), '{{a}}')) AS term
+    FROM runwright_memory_entries AS kept
+    CROSS JOIN LATERAL unnest(ts_filter(setweight(kept.terms, 'A', $3), '{{a}}')) AS term
     WHERE kept.scope = $1 AND kept.terms @@ $2::text::tsquery
 ), rarities AS (
     SELECT lexeme, ln(1.0 + ($4::float8 - count(*) + 0.5) / (count(*) + 0.5)) AS rarity FROM hits GROUP BY lexeme
@@ -44,7 +45,8 @@ _MADE_BY = "EXISTS (SELECT 1 FROM runwright_memory_embedder WHERE (name, dimensi
 
 BY_DISTANCE = f"""
 SELECT entry FROM (
-    SELECT entry, vector::vector <=> $4::real[]::vector AS distance FROM runwright_memory_vectors WHERE scope = $1 AND {_MADE_BY}
+    SELECT entry, vector::vector <=> $4::real[]::vector AS distance FROM runwright_memory_vectors
+    WHERE scope = $1 AND {_MADE_BY}
 ) AS found
 WHERE distance < $5 ORDER BY distance, entry LIMIT $6
 """
@@ -87,7 +89,9 @@ FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[]) WITH ORDINALITY A
 ORDER BY place
 ON CONFLICT (scope, id) DO NOTHING RETURNING number, id, words
 """
-_DELETE = "DELETE FROM runwright_memory_entries WHERE scope = $1 AND id = ANY($2) RETURNING words, data IS NULL AS was_forgotten"
+_DELETE = """
+DELETE FROM runwright_memory_entries WHERE scope = $1 AND id = ANY($2) RETURNING words, data IS NULL AS was_forgotten
+"""
 _FORGOTTEN = "INSERT INTO runwright_memory_entries (scope, id, words, data, terms) VALUES ($1, $2, 0, NULL, '')"
 
 _EMBEDDER = "SELECT name, dimensions FROM runwright_memory_embedder"
@@ -97,7 +101,8 @@ _HELD_EMBEDDER = f"{_EMBEDDER} FOR SHARE"
 _START_OVER = """
 INSERT INTO runwright_memory_embedder (one, name, dimensions) VALUES (1, $1, $2)
 ON CONFLICT (one) DO UPDATE SET name = excluded.name, dimensions = excluded.dimensions
-WHERE (runwright_memory_embedder.name, runwright_memory_embedder.dimensions) <> (excluded.name, excluded.dimensions) RETURNING 1
+WHERE (runwright_memory_embedder.name, runwright_memory_embedder.dimensions) <> (excluded.name, excluded.dimensions)
+RETURNING 1
 """
 _ADD_VECTORS = """
 INSERT INTO runwright_memory_vectors (entry, scope, vector)

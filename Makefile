@@ -10,12 +10,14 @@ PIP  := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.
 check: lint types arch test
 demo:  $(DEMO) ; @$(BIN)/runwright demo
 test:  $(DEV)  ; @$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+# All that `make test` tries a sample of: each point to kill a run at, 100,000 turns, ... It takes about twenty minutes.
+faults: $(DEV) ; @RUNWRIGHT_FAULTS=full $(BIN)/python -m pytest -q -o faulthandler_timeout=4000 tests/faults
 lint:  $(DEV)  ; @$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 types: $(DEV)  ; @$(BIN)/pyright --pythonpath $(BIN)/python
 arch:  $(DEV)  ; @$(BIN)/lint-imports
 bench: $(DEV)  ; @$(BIN)/python -m benchmarks --vs google-adk==2.13.0
 clean:         ; @rm -rf .venv .nox .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
-.PHONY: check demo test lint types arch bench clean
+.PHONY: check demo test faults lint types arch bench clean
 .NOTPARALLEL:
 
 # pip says nothing but errors; where there is one, a second try says everything (an index that cannot be reached, say).

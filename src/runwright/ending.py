@@ -55,6 +55,7 @@ class Ending:
         ctx = self._ctx
         if stream is not None:
             await _settled(stream.aclose())
+        await _settled(self._log.look_for_unsure())
         said = Event(
             invocation_id=ctx.invocation_id,
             author=ctx.agent.name,
@@ -63,8 +64,9 @@ class Ending:
         )
         # Where the caller left, nothing failed: as if it had iterated the run itself.
         left = isinstance(error, CallerLeftError)
-        events = [*self.owed(), *([] if left or self._log.is_lost else [said])]
-        if isinstance(error, RunRolledBackError):
+        writes = self._log.may_write
+        events = [*self.owed(), *([said] if writes and not left else [])]
+        if writes and isinstance(error, RunRolledBackError):
             events.append(self._rewind())
         try:
             await _shielded(self._store_and_tell(events, None if left else error))
@@ -87,7 +89,7 @@ class Ending:
             await _settled(self._log.look_for_unsure())
             stopped = self._ctx.scope.error or error
             events = self.owed()
-            if isinstance(stopped, RunRolledBackError) and not self._is_rewound:
+            if isinstance(stopped, RunRolledBackError) and not self._is_rewound and self._log.may_write:
                 events.append(self._rewind())
             if events or not self._is_told:
                 left = isinstance(stopped, GeneratorExit | CallerLeftError)
@@ -97,8 +99,8 @@ class Ending:
 
     def owed(self) -> list[Event]:
         """The responses that the log's open calls still need, one event for each agent that called."""
-        if self._log.is_lost:
-            return []  # They are the new writer's to give.
+        if not self._log.may_write:
+            return []  # They are its writer's to give.
         return responses(self._log.ledger.open_calls.values(), self._ctx.invocation_id)
 
     def _rewind(self) -> Event:

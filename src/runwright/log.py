@@ -14,6 +14,7 @@ from runwright.errors import (
     SessionBusyError,
     SessionNotFoundError,
     StaleSessionError,
+    StorageError,
 )
 from runwright.event import Event
 from runwright.held import HeldSession, SessionKey
@@ -43,6 +44,8 @@ class RunLog:
         ledger: What the run still owes to the session.
         undo: For each state key that the run changed, what was stored before.
         is_lost: Whether somebody else is the session's writer now: this run cannot write any more.
+        is_doubtful: Whether the next run has to read the session again: a write failed, so that what is held may not be
+            what is stored, or this one was stopped before it had settled what others left.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class RunLog:
         self.undo: dict[str, Any] = {}
         self.held: HeldSession
         self.is_lost = False
+        self.is_doubtful = self.durable is not None
         self._key = key
         self._config = config
         self._may_create = may_create
@@ -67,9 +71,15 @@ class RunLog:
         self._unsure: Event | None = None
         """An event that the store may have or not: the task was cancelled while it was told."""
         self._has_written = self._was_read = False
+        self._has_begun = self.durable is None
         self._running: str | None = None
         """The run that is recorded, or may be, and whose end is not."""
         self._is_unsure_of_start = False
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the run is its session's writer: it has become that, and nobody has taken its place."""
+        return self._has_begun and not self.is_lost
 
     # --- reading
 
@@ -147,6 +157,7 @@ class RunLog:
             await self.append(rewind)
         if event is not None and event is not first:
             await self.append(event)
+        self.is_doubtful = False
 
     async def append(self, event: Event) -> None:
         """Appends an event: the only place of a run that does.
@@ -194,7 +205,7 @@ class RunLog:
             event.custom_metadata = {**metadata, **(event.custom_metadata or {})}
 
     async def look_for_unsure(self) -> None:
-        """Finds out whether the store has the event that it was being told of when the task was cancelled."""
+        """Finds out whether the store has the event that it was being told of when that was cancelled, or failed."""
         event = self._unsure
         if event is None:
             return
@@ -237,10 +248,14 @@ class RunLog:
         except asyncio.CancelledError:
             self._unsure = stored
             raise
+        except StorageError:
+            self.is_doubtful, self._unsure, self._is_unsure_of_start = True, stored, False
+            raise
         except Exception:
             self._is_unsure_of_start = False
             raise
         self._is_unsure_of_start = False
+        self._has_begun = True
         if event is not None:
             self._note(event)
 
@@ -248,8 +263,8 @@ class RunLog:
         for _ in range(_STALE_TRIES):
             try:
                 return await self.held.write(store)
-            except asyncio.CancelledError:
-                self._unsure = event
+            except (asyncio.CancelledError, StorageError):
+                self.is_doubtful, self._unsure = True, event
                 raise
             except LeaseLostError:
                 self.is_lost = True

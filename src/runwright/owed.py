@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Owed: what a log still needs of the run before, so that each call has exactly one response (pure)."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,17 +46,20 @@ def left_open(events: Sequence[Event], *, but_of: str) -> LeftOpen | None:
         but_of: The run that is not looked at: it is about to go on.
     """
     newest: str | None = None
-    asked: set[str | None] = set()
-    answered: set[str | None] = set()
+    answers: Counter[str | None] = Counter()
+    is_open = False
     for event in reversed(events):
-        if event.invocation_id == but_of or (newest is None and event.author == "user"):
+        # A run that came to say no more than that it was stopped is not the one that left something.
+        if event.invocation_id == but_of or (newest is None and (event.author == "user" or event.content is None)):
             continue
         newest = newest or event.invocation_id
         if event.invocation_id != newest:
             break
-        asked.update(call.id for call in event.get_function_calls())
-        answered.update(answer.id for answer in event.get_function_responses())
-    if newest is None or asked <= answered:
+        answers.update(answer.id for answer in event.get_function_responses())
+        for call in event.get_function_calls():
+            is_open = is_open or not answers[call.id]
+            answers[call.id] -= 1
+    if newest is None or not is_open:
         return None
     ledger = Ledger()
     for event in events:

@@ -39,11 +39,11 @@ class Turn:
         self._request = request
         self._scope = scope
         self._config = request.run_config or RunConfig()
-        if request.new_message is None and self._config.get_session_config is not None:
-            # What a run did before it stopped is needed whole.
-            self._config = self._config.model_copy(update={"get_session_config": None})
         self._key = (runner.app_name, request.user_id, request.session_id or clock.new_id())
         self._message = None if request.new_message is None else to_content(request.new_message)
+        if self._config.get_session_config is not None and (self._message is None or _answers_calls(self._message)):
+            # What a run did before it stopped is needed whole.
+            self._config = self._config.model_copy(update={"get_session_config": None})
         self._watcher: asyncio.Task[None] | None = None
         self._is_admitted = False
         self._goes_on = request.new_message is None
@@ -130,9 +130,10 @@ class Turn:
         if self._watcher is not None:
             self._watcher.cancel()
         self._scope.close()
-        whole = self._config.get_session_config is None
-        if self._ctx is not None and whole and runner.session_service is self._log.service and not self._log.is_lost:
-            runner.sessions.put(self._key, self._log.held)
+        if self._ctx is not None and self._config.get_session_config is None:
+            log = self._log
+            if runner.session_service is log.service and not (log.is_lost or log.is_doubtful):
+                runner.sessions.put(self._key, log.held)
         if self._is_admitted:
             runner.admission.leave(self._key)
 
@@ -229,11 +230,11 @@ class Turn:
                 branch=router.branch_of_answer(ctx.session.events, message),
             )
         await self._log.begin(ctx.invocation_id, event)
-        if self._goes_on or (self._answers and ctx.is_resumable):
+        if self._goes_on or self._answers:
             await recall(ctx, self._root, self._log)
         else:
-            if self._answers:
-                note_past(ctx)
+            if self._request.invocation_id is not None:
+                note_past(ctx)  # A run that the caller gave a name may have been before.
             if self._log.held.was_reset:  # others may have passed the conversation on
                 ctx.agent = self._find_agent(ctx.session.events[:-1])
         if plugins.listens("before_run_callback"):
@@ -261,6 +262,10 @@ class Turn:
         if not event.partial:
             await self._log.append(event)
         return event
+
+
+def _answers_calls(message: Content) -> bool:
+    return any(part.function_response is not None for part in message.parts or ())
 
 
 def _replaced(event: Event, answer: Event) -> Event:

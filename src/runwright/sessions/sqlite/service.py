@@ -42,20 +42,20 @@ class SqliteSessionService(DurableSessionService):
     Appends of concurrent sessions share transactions; each returns once its own is committed.
 
     Args:
-        path: The file; it and its folders are made at the first use.
+        db_path: The file; it and its folders are made at the first use.
         durability: What an acknowledged write survives. ``"normal"``: the process being killed. ``"full"``: the power
             failing too; with ``"normal"`` the newest writes may be missing then, and nothing is damaged.
         lease_seconds: After how long without a sign of life another machine's (or container's) writer is taken to be
             gone. A process of this machine is known to be gone at once.
 
     Raises:
-        ConfigurationError: ``path`` is no file's, or an argument is not what it may be.
+        ConfigurationError: ``db_path`` is no file's, or an argument is not what it may be.
     """
 
-    def __init__(self, path: str | Path, *, durability: Durability = "normal", lease_seconds: float = 15.0) -> None:
+    def __init__(self, db_path: str | Path, *, durability: Durability = "normal", lease_seconds: float = 15.0) -> None:
         if lease_seconds <= 0:
             raise ConfigurationError(f"lease_seconds is {lease_seconds}: give more than 0")
-        self._database = SqliteDatabase(path, schema="sessions", durability=durability)
+        self._database = SqliteDatabase(db_path, schema="sessions", durability=durability)
         identity = new_identity()
         weakref.finalize(self, retire, identity)
         self._identity = identity
@@ -165,10 +165,8 @@ class SqliteSessionService(DurableSessionService):
         _check_text(invocation_id, "invocation id")
         code, now = RUN_STATUSES.index(status), clock.now()
         reason = None if error is None else error.encode("utf-8", "backslashreplace").decode()
-        # Not the lease itself: should this fail, whoever keeps the error must not keep the session.
-        place = (lease.session, lease.epoch, lease.writer)
         self._database.write_behind(
-            lambda connection: self._writer.end_run(connection, place, invocation_id, code, reason, now)
+            lambda connection: self._writer.end_run(connection, lease, invocation_id, code, reason, now)
         )
 
     async def record_call(self, session: Session, call: CallRecord) -> None:

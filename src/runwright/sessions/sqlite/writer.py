@@ -171,18 +171,13 @@ class SqliteWriter:
         return lease, changes
 
     def end_run(
-        self,
-        connection: _Connection,
-        place: tuple[int, int, int],
-        invocation_id: str,
-        status: int,
-        error: str | None,
-        now: float,
+        self, connection: _Connection, lease: Lease, invocation_id: str, status: int, error: str | None, now: float
     ) -> None:
-        """Records how a run stands that had the lease of a session with an epoch as a writer, and gives it back."""
-        session, epoch, _ = place
-        if connection.execute(sql.FREE_LEASE, place).rowcount:
-            connection.execute(sql.END_RUN, (status, error, now, session, packed_id(invocation_id), epoch))
+        # Should this not be stored, the session is free all the same, though the traceback of an error holds the lease.
+        self.leases.forget(lease)
+        freed = connection.execute(sql.FREE_LEASE, (lease.session, lease.epoch, lease.writer))
+        if freed.rowcount:
+            connection.execute(sql.END_RUN, (status, error, now, lease.session, packed_id(invocation_id), lease.epoch))
 
     def record_call(self, connection: _Connection, copy: Copy, invocation_id: str, call_id: str, data: str) -> None:
         self._checked(connection, copy, own=self._is_own(connection, copy.revision), any_head=True)

@@ -39,16 +39,23 @@ print(resident_bytes(), *sorted(loaded))
 
 
 class Bench:
-    """One agent of one library with a scripted model, its runner, and its sessions in memory.
+    """One agent of one library with a scripted model, its runner, and its sessions: in memory, or in `service`.
 
     `answer` makes the responses of one model call from the request. They are made anew for each call, since a
     library may write into them.
     """
 
-    def __init__(self, library: str, answer: Callable[["Bench", Any], Iterable[Any]], *, tools: Iterable[Any] = ()):
+    def __init__(
+        self,
+        library: str,
+        answer: Callable[["Bench", Any], Iterable[Any]],
+        *,
+        tools: Iterable[Any] = (),
+        service: Any = None,
+    ):
         self.api = load(library)
         self.long_history = LIBRARIES[library].long_history
-        self.service = self.api.InMemorySessionService()
+        self.service = service or self.api.InMemorySessionService()
         self.turns_run = 0
         bench = self
 
@@ -98,10 +105,11 @@ class Bench:
         await self.turns(session, 1)
         stored = await self.service.get_session(app_name=APP, user_id=USER, session_id=session)
         pattern = [event for event in stored.events if event.invocation_id == stored.events[-1].invocation_id]
+        first = len(stored.events)
         for copy in range(number - 1):
             for position, event in enumerate(pattern):
                 fresh = event.model_copy(deep=True)
-                fresh.id, fresh.invocation_id = f"{session}-{copy}-{position}", f"{event.invocation_id}-{copy}"
+                fresh.id, fresh.invocation_id = f"{session}-{first + copy}-{position}", f"{event.invocation_id}-{copy}"
                 for part in fresh.content.parts:
                     for link in (part.function_call, part.function_response):
                         if link is not None:

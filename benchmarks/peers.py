@@ -63,6 +63,16 @@ LIBRARIES = {
 }
 
 
+# What the cases on disk need beside the library itself. google-adk's extra `db` would bring Spanner's client as well.
+DURABLE_OURS = ("-e", ".", "asyncpg", "-c", "constraints.txt")
+DURABLE_ADK = ("sqlalchemy[asyncio]>=2,<3",)
+# Libraries that do not speak ADK's language: only the cases on disk measure them.
+FURTHER = {
+    "langgraph": ("langgraph==1.2.22", "langgraph-checkpoint-sqlite==3.1.2"),
+    "agno": ("agno==3.1.10", *DURABLE_ADK),
+}
+
+
 def load(library: str) -> SimpleNamespace:
     """Imports a library's names, so that each case is written once."""
     table = LIBRARIES[library].imports

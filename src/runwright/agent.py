@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
+from runwright import clock
 from runwright.context import CallbackContext
 from runwright.declared import Declared
 from runwright.errors import ConfigurationError
@@ -157,9 +158,9 @@ class BaseAgent(Declared):
                 return  # It had ended, and said nothing.
         if self.before_agent_callback is not None or plugins.listens("before_agent_callback"):
             if replay is not None and has_begun:
-                event = replay.take_hooked(self.name, ctx.branch)
+                event = replay.take(self.name, ctx.branch, "before")
             else:
-                event = await self._hooked("before_agent_callback", self.before_agent_callback, ctx)
+                event = await self._hooked("before", self.before_agent_callback, ctx)
             if event is not None:
                 yield event
                 if event.content is not None:
@@ -182,10 +183,10 @@ class BaseAgent(Declared):
             return
         if collected is not None or plugins.listens("after_agent_callback"):
             if replay is not None and not replay.reached(ctx.branch):
-                event = replay.take_hooked(self.name, ctx.branch)
+                event = replay.take(self.name, ctx.branch, "after")
             else:
                 more = {"events": collected or []}
-                event = await self._hooked("after_agent_callback", self.after_agent_callback, ctx, **more)
+                event = await self._hooked("after", self.after_agent_callback, ctx, **more)
             if event is not None:
                 yield event
 
@@ -212,6 +213,8 @@ class BaseAgent(Declared):
         """What the agent itself says and does; then the agent that it passed the conversation on to, if it did."""
         target: str | None = None
         replay = None if self.resumes_below else ctx.replay
+        if ctx.agent_states or ctx.end_of_agents:
+            ctx.set_agent_state(self.name)  # What it saved when it ran before in this run was of that time.
         if replay is not None:
             for event in replay.take_saved(self.name, {agent.name for agent in self.tree()}, ctx.branch):
                 self._restore(event, ctx)
@@ -222,8 +225,8 @@ class BaseAgent(Declared):
             async for event in events:
                 if not event.partial:
                     target = self._completed(event, ctx, target)
-                    if replay is not None and event.author == self.name:
-                        event = replay.take(self.name, ctx.branch) or event
+                    if replay is not None and event.id not in replay.ids:
+                        event = replay.take(event.author, ctx.branch) or event
                 yield event
         if target is not None and not ctx.end_invocation:
             async with aclosing(self.transfer_target(target).run_async(ctx)) as events:
@@ -267,6 +270,7 @@ class BaseAgent(Declared):
         """Fills in what a custom agent left out of its event; gives whom it has passed the conversation on to."""
         event.author = event.author or self.name
         event.invocation_id = event.invocation_id or ctx.invocation_id
+        event.branch = event.branch or ctx.branch
         if event.author == self.name:
             return event.actions.transfer_to_agent or target
         return None if event.author == target else target  # None: it ran the target itself
@@ -285,9 +289,10 @@ class BaseAgent(Declared):
         """The same for live runs."""
         raise NotImplementedError(f"{type(self).__name__} cannot run live")
 
-    async def _hooked(self, hook: str, callbacks: Callbacks, ctx: InvocationContext, **more: Any) -> Event | None:
+    async def _hooked(self, when: str, callbacks: Callbacks, ctx: InvocationContext, **more: Any) -> Event | None:
         """Asks the plugins and then the agent's callbacks; gives the event that their answer makes, if any."""
         context = CallbackContext(ctx)
+        hook = f"{when}_agent_callback"
         answer = await ctx.plugin_manager.first_answer(hook, agent=self, callback_context=context)
         if answer is None:
             answer = await first_answer(callbacks, callback_context=context, **more)
@@ -295,6 +300,7 @@ class BaseAgent(Declared):
         if content is None and not context.actions:
             return None
         return Event(
+            id=f"{when}-{clock.new_id()}",
             invocation_id=ctx.invocation_id,
             author=self.name,
             branch=ctx.branch,

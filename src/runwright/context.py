@@ -124,7 +124,7 @@ class Context(ReadonlyContext):
     @property
     def idempotency_key(self) -> str:
         """The same for each try of one tool call, and different for all others: give it to services that take one."""
-        call = self.invocation_context.ledger.open_calls.get(self.function_call_id or "")
+        call = self.invocation_context.ledger.find(self.branch, self.function_call_id)
         return f"{self.invocation_id}:{self.function_call_id if call is None else call.key}"
 
     # --- artifacts

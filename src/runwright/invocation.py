@@ -70,11 +70,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self.llm_calls = 0
-        self.open_calls: dict[str, OpenCall] = {}
+        self.open_calls: dict[tuple[str | None, str], OpenCall] = {}
+        """By branch and id: agents that run at the same time may have models that count alike."""
         self.made: dict[str, int] = {}
         """How many calls there were of each id."""
         self.answered: set[str] = set()
-        """The calls that the user answered."""
+        """The calls that the user answered, each since it was made last."""
         self.outside: set[str] = set()
         """The calls that somebody outside is to answer, whatever the tool said first."""
         self.workflow_runs: dict[str, int] = {}
@@ -89,17 +90,24 @@ class Ledger:
             self.outside |= event.long_running_tool_ids
         for part in event.content.parts:
             if (call := part.function_call) is not None and call.id:
+                self.answered.discard(call.id)  # What was answered was an earlier call of this id.
                 times = self.made[call.id] = self.made.get(call.id, 0) + 1
                 key = call.id if times == 1 else f"{call.id}#{times}"
-                self.open_calls[call.id] = OpenCall(call.id, call.name or "", event.author, event.branch, key=key)
-                if call.name == REQUEST_CONFIRMATION and (
-                    asked := self.open_calls.get(call_asked_about(call).id or "")
-                ):
+                made = OpenCall(call.id, call.name or "", event.author, event.branch, key=key)
+                self.open_calls[event.branch, call.id] = made
+                if call.name == REQUEST_CONFIRMATION and (asked := self.find(event.branch, call_asked_about(call).id)):
                     asked.status = "pending"
             elif (answer := part.function_response) is not None and answer.id:
-                self.open_calls.pop(answer.id, None)
+                self.open_calls.pop((event.branch, answer.id), None)
                 if event.author == "user":
                     self.answered.add(answer.id)
+                    # One message may answer calls of several branches.
+                    for key in [key for key in self.open_calls if key[1] == answer.id]:
+                        del self.open_calls[key]
+
+    def find(self, branch: str | None, call_id: str | None) -> OpenCall | None:
+        """The open call of this id in a branch."""
+        return self.open_calls.get((branch, call_id or ""))
 
 
 class Handover:

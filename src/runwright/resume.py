@@ -50,15 +50,18 @@ async def recall(ctx: InvocationContext, root: BaseAgent, log: RunLog) -> None:
     asked = part[0].content if part[0].author == "user" else None
     ctx.agent = router.find_agent_to_run(events[:start], root, asked)
     ctx.agent.check()
-    # Of what the user said, what began this part is done with, and answers belong to the agents that wait for them.
-    said = part[1:] if asked is not None else part
-    ctx.replay = Replay([event for event in said if event.author != "user" or event.get_function_responses()])
+    if not ctx.agent.resumes_below:
+        ctx.branch = part[0].branch  # that of the call, where the user answered one
+    # What the user said is done with, and what was answered is in the ledger.
+    ctx.replay = Replay([event for event in part if event.author != "user"], {agent.name for agent in root.tree()})
     note_past(ctx)
     rows = [] if log.durable is None else await log.durable.list_calls(ctx.session, ctx.invocation_id)
     ctx.recorded_calls = {row.call_id: row for row in rows}
     for call in ctx.ledger.open_calls.values():
-        if log.durable is None and call.status != "pending":  # Nobody knows how far it got.
+        waits_outside = call.id in ctx.ledger.outside
+        if log.durable is None and (waits_outside or call.status != "pending"):  # Nobody knows how far it got.
             row = CallRecord(invocation_id=ctx.invocation_id, call_id=call.key, name=call.name)
+            row.status = "finished" if waits_outside else "started"
             ctx.recorded_calls[call.key] = row
 
 

@@ -73,9 +73,9 @@ def user_content(events: Sequence[Event], invocation_id: str | None) -> Content 
 
 
 def branch_of_answer(events: Sequence[Event], message: Content | None) -> str | None:
-    """The branch of the call that a message answers."""
-    call = _answered_call(events, message)
-    return None if call is None else call.branch
+    """The branch of the call that a message answers; None also where it answers calls of several."""
+    branches = {call.branch for call in _answered_calls(events, message)}
+    return branches.pop() if len(branches) == 1 else None
 
 
 def _responses(message: Content | None) -> list[FunctionResponse]:
@@ -84,20 +84,26 @@ def _responses(message: Content | None) -> list[FunctionResponse]:
 
 
 def _answered_call(events: Sequence[Event], message: Content | None) -> Event | None:
-    """The event with the calls that a message answers."""
+    """The newest event with calls that a message answers."""
+    calls = _answered_calls(events, message)
+    return calls[0] if calls else None
+
+
+def _answered_calls(events: Sequence[Event], message: Content | None) -> list[Event]:
+    """The events with the calls that a message answers, the newest first."""
     wanted = {response.id for response in _responses(message)}
+    found: list[Event] = []
     if not wanted:
-        return None
-    found: Event | None = None
+        return found
     for event in _newest_first(events):
         here = {call.id for call in event.get_function_calls()} & wanted
         if not here:
             continue
-        if found is not None and event.invocation_id != found.invocation_id:
+        if found and event.invocation_id != found[0].invocation_id:
             raise InputValidationError(
                 "The message answers calls of several invocations: answer each in a message of its own"
             )
-        found = found or event
+        found.append(event)
         wanted -= here
         if not wanted:
             return found

@@ -75,7 +75,8 @@ class Turn:
                 if event is not None and self._request.yield_user_message:
                     yield event
                 if first is not None:
-                    yield await self._record(ctx, first)
+                    if ctx.replay is None or first.id not in ctx.replay.ids:
+                        yield await self._record(ctx, first)
                 else:
                     stream = ctx.agent.run_async(ctx)
                     hears_chunks = self._hears_chunks(ctx)
@@ -240,8 +241,9 @@ class Turn:
         if plugins.listens("before_run_callback"):
             answer = await plugins.first_answer("before_run_callback", invocation_context=ctx)
             if answer is not None:
+                said = None if ctx.replay is None else ctx.replay.take("model", None)
                 content = to_content(answer, role="model")
-                return event, Event(invocation_id=ctx.invocation_id, author="model", content=content)
+                return event, said or Event(invocation_id=ctx.invocation_id, author="model", content=content)
         return event, None
 
     # --- each event

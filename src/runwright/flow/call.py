@@ -73,7 +73,7 @@ class Call:
         self._tool = tools.get(call.name or "") or _UnknownTool(call.name or "", tools)
         self._args: dict[str, Any] = copy_json(call.args) or {}
         self._context = ToolContext(ctx, function_call_id=call.id, tool_confirmation=word)
-        self._entry = ctx.ledger.open_calls.get(call.id or "")
+        self._entry = ctx.ledger.find(ctx.branch, call.id)
 
     async def outcome(self) -> Outcome:
         """Makes the call, unless it was made before the run stopped.

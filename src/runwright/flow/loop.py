@@ -50,7 +50,7 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
         yield event
     if recall.has_ended:
         return
-    left_over = recall.calls
+    left_over, waits = recall.calls, recall.waits
     while not ctx.end_invocation:
         # What tools and callbacks write before there is an answer is carried to its event, which is what is stored.
         carried = EventActions()
@@ -85,7 +85,7 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
             return
         if event.actions.skip_summarization or event.content is None:
             return
-        if ctx.is_resumable and _waits_outside(ctx, calls, request):
+        if waits or (ctx.is_resumable and _waits_outside(ctx, calls, request)):
             return
         mistake = next((outcome.mistake for outcome in outcomes if outcome.mistake is not None), None)
         mistakes = mistakes + 1 if mistake is not None else 0
@@ -116,6 +116,7 @@ async def _answers(
     hears_answers = agent.after_model_callback is not None or listens("after_model_callback")
     streams = ctx.run_config.streaming_mode is StreamingMode.SSE
     chunk = _chunk(agent, ctx)
+    first_id, given = chunk.id, 0
     collector = Collector()
     ctx.increment_llm_call_count()
     watched = ctx.run_config.model_timeout is not None or _hears_errors(agent, ctx)
@@ -149,7 +150,8 @@ async def _answers(
                 yield _chunk_event(chunk, response)
             else:
                 yield _event(agent, ctx, request, response, chunk.id, carried)
-                chunk, carried = chunk.model_copy(update={"id": clock.new_id()}), EventActions()
+                given += 1  # Its id says that what comes next is of the same answer.
+                chunk, carried = chunk.model_copy(update={"id": f"{first_id}.{given}"}), EventActions()
     if (response := collector.whole()) is not None:
         if hears_answers:
             response = await _heard(agent, ctx, carried, response)
@@ -296,8 +298,11 @@ def _event(
     calls = event.get_function_calls()
     if calls:
         event.long_running_tool_ids = set()
+        ids: set[str] = set()
         for call in calls:
-            call.id = call.id or f"{CLIENT_CALL_ID_PREFIX}{clock.new_id()}"
+            if not call.id or call.id in ids:
+                call.id = f"{CLIENT_CALL_ID_PREFIX}{clock.new_id()}"
+            ids.add(call.id)
             tool = request.tools_dict.get(call.name or "")
             if tool is not None and tool.is_long_running:
                 event.long_running_tool_ids.add(call.id)

@@ -97,21 +97,6 @@ def words(ctx: InvocationContext) -> dict[str | None, ToolConfirmation]:
     return {question.call.id: question.answer for question in questions(ctx) if question.answer is not None}
 
 
-def calls_to_make(ctx: InvocationContext) -> list[FunctionCall]:
-    """The calls of the run's agent that the user was asked about, has answered, and that were not made since."""
-    asked = [question.call for question in questions(ctx) if question.answer is not None]
-    if not asked:
-        return []
-    answered = {
-        answer.id
-        for event in ctx.session.events
-        if event.invocation_id == ctx.invocation_id and event.author != "user"
-        for answer in event.get_function_responses()
-    }
-    unmade = {call.id: call for call in asked if call.id not in answered}
-    return list(unmade.values())
-
-
 def _answer(response: FunctionResponse | None) -> ToolConfirmation | None:
     """The user's word; it is no where it is not plainly yes."""
     if response is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runwright.event import Event
 from runwright.flow.output import OutputKeeper, answer_event
-from runwright.flow.pause import calls_to_make, questions
+from runwright.flow.pause import questions
 from runwright.invocation import InvocationContext
 from runwright.replay import Replay
 from runwright.types import FunctionCall
@@ -21,24 +21,23 @@ class Recall:
     Attributes:
         has_ended: Whether the flow had ended, or still waits for somebody: there is nothing left to do.
         calls: The calls to make before the model is asked again; those in the ledger are not made twice.
+        waits: Whether other calls of the same answer wait for somebody, so that the model is not asked after those.
     """
 
-    __slots__ = ("_agent", "_ctx", "_keeper", "calls", "has_ended")
+    __slots__ = ("_agent", "_ctx", "_keeper", "calls", "has_ended", "waits")
 
     def __init__(self, agent: "LlmAgent", ctx: InvocationContext) -> None:
-        self.has_ended = False
+        self.has_ended = self.waits = False
         self.calls: list[FunctionCall] = []
         self._agent = agent
         self._ctx = ctx
 
     def events(self, keeper: OutputKeeper) -> Iterator[Event]:
         """Gives the events again that the log holds, and one that it came short of; then the attributes are right."""
-        ctx = self._ctx
-        if ctx.replay is not None:
+        replay = self._ctx.replay
+        if replay is not None:
             self._keeper = keeper
-            yield from self._recalled(ctx.replay)
-        elif ctx.ledger.answered:
-            self.calls = calls_to_make(ctx)
+            yield from self._recalled(replay)
 
     def _recalled(self, replay: Replay) -> Iterator[Event]:
         ctx = self._ctx
@@ -48,8 +47,13 @@ class Recall:
                 self.has_ended = True
                 return
             ctx.ledger.llm_calls += 1
-            yield said
-            calls = said.get_function_calls()
+            calls: list[FunctionCall] = []
+            more: Event | None = said
+            while more is not None:
+                calls.extend(more.get_function_calls())
+                self._keeper.keep(more)
+                yield more
+                more = replay.take_more(said, ctx.branch)
             if not calls:
                 self.has_ended = True
                 return
@@ -64,9 +68,7 @@ class Recall:
                 if replay.reached(ctx.branch):
                     self._see_what_is_left(said, calls)
             elif replay.reached(ctx.branch):
-                self.calls = calls
-            else:
-                self.has_ended = True
+                self.calls = [call for call in calls if ctx.ledger.find(ctx.branch, call.id) is not None]
 
     def _follow(self, event: Event, replay: Replay) -> Iterator[Event]:
         """Does what a response says of how the flow goes on."""
@@ -89,7 +91,7 @@ class Recall:
         """Tells the calls to make from those that wait for the user, where some were answered already."""
         ctx = self._ctx
         asked = {question.call.id: question.answer for question in questions(ctx)}
-        left = [call for call in calls if call.id in ctx.ledger.open_calls]
+        left = [call for call in calls if ctx.ledger.find(ctx.branch, call.id) is not None]
         waits_outside = said.long_running_tool_ids or set[str]()
         self.calls = [
             call
@@ -97,4 +99,5 @@ class Recall:
             if call.id not in waits_outside and (call.id not in asked or asked[call.id] is not None)
         ]
         waits_for_word = any(call.id in asked and asked[call.id] is None for call in left)
-        self.has_ended = not self.calls and (waits_for_word or ctx.holds_up(said))
+        self.waits = waits_for_word or ctx.holds_up(said)
+        self.has_ended = not self.calls and self.waits

@@ -85,7 +85,7 @@ class Execution:
         if past.open and not (reruns and past.has_news):
             self.waits_for = past.open
             return "wait"
-        if past.ended is not None:
+        if past.ended is not None and not self._may_go_on(past):
             self.output, self.route = past.output, past.route
             return "recall"
         if past.answered >= 0 and not reruns:
@@ -94,6 +94,15 @@ class Execution:
             self.route = past.route
             return "recall"
         return "run"
+
+    def _may_go_on(self, past: PastRun) -> bool:
+        """Whether the run stopped, for all that the log tells, while the node had more to say: its agent goes on."""
+        return (
+            self._parent.replay is not None
+            and not past.said_that_it_ended
+            and isinstance(self.node, AgentNode)
+            and self.node.may_say_more
+        )
 
     @property
     def place(self) -> int:
@@ -123,8 +132,8 @@ class Execution:
             run_child=children.run,
         )
         if ctx.replay is not None:
-            # What a function did is not told from the log: it runs again. An agent goes on where it stopped.
-            ctx.replay = ctx.replay.below(self.path) if isinstance(node, AgentNode) and number == 1 else None
+            # What a function did is not told from the log: it runs again. Agents go on where they stopped, its own too.
+            ctx.replay = ctx.replay.below(self.path) if number == 1 else None
         if isinstance(node, AgentNode):
             begin = len(ctx.session.events) if past is None else past.begin
             ctx.node_task = node.task(context, self._input, begin, self._claims)
@@ -186,7 +195,9 @@ class Execution:
             self.output, self._told = output_of(event), True
         if own and event.actions.route is not None:
             self.route, self._told = _checked_route(event.actions.route, self.node.name), True
-        self.waits_for |= event.long_running_tool_ids or set()
+        replay, asked = self._parent.replay, event.long_running_tool_ids or set()
+        is_past = replay is not None and event.id in replay.ids
+        self.waits_for |= asked - self._parent.ledger.answered if is_past else asked
 
     def _failed(self, error: Exception) -> Event:
         return Event(

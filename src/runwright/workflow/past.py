@@ -19,9 +19,11 @@ class PastRun:
         ended: Where the event is that ended it; None where it did not end, or was answered since.
         output: What it gave.
         route: Which way it went.
+        said_that_it_ended: Whether an event tells so; otherwise the one with its output does.
     """
 
     def __init__(self, begin: int) -> None:
+        self.said_that_it_ended = False
         self.begin = begin
         self.ended: int | None = None
         self.output: Any = None
@@ -69,7 +71,9 @@ class PastRun:
         if event.node_info.path == path and event.actions.route is not None:
             self.route = event.actions.route
             self.ended = index
-        if path in claims or (event.node_info.path == path and event.actions.end_of_agent):
+        if event.node_info.path == path and event.actions.end_of_agent:
+            self.ended, self.said_that_it_ended = index, True
+        if path in claims:
             self.ended = index
 
     def answer(self, index: int, response: FunctionResponse) -> None:
@@ -123,10 +127,10 @@ def read_past(events: Sequence[Event], invocation_id: str, path: str) -> Past:
     return Past(message, runs)
 
 
-def known_path(events: Sequence[Event], invocation_id: str, name: str) -> str | None:
-    """The path of the newest run of the workflow ``name`` in an invocation; None where it has not run."""
+def known_path(events: Sequence[Event], invocation_id: str, name: str, *, newest: bool) -> str | None:
+    """The path of the newest or the first run of the workflow ``name`` in an invocation; None where it has not run."""
     start, _ = _start(events, invocation_id)
-    for event in reversed(events[start:]):
+    for event in reversed(events[start:]) if newest else events[start:]:
         if event.invocation_id == invocation_id:
             steps = event.node_info.path.split("/")
             for index, step in enumerate(steps):

@@ -76,8 +76,11 @@ class Workflow(BaseAgent):
 
     async def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         task = self._begin(ctx)
-        if ctx.replay is not None:
-            ctx.replay = ctx.replay.below(ctx.node_path)
+        replay = ctx.replay
+        if replay is not None:
+            replay = ctx.replay = replay.below(ctx.node_path)
+            for event in replay.events if task is None else ():
+                yield event.private_copy()
         tries = attempts(
             lambda _: self._attempt(ctx, task),
             lambda error: self._failed(ctx, error),
@@ -87,7 +90,8 @@ class Workflow(BaseAgent):
         )
         async with aclosing(tries) as events:
             async for event in events:
-                yield event
+                if replay is None or task is not None or event.id not in replay.ids:  # those were given above
+                    yield event
 
     def _begin(self, ctx: InvocationContext) -> NodeTask | None:
         """Finds where in the run this is; gives what the workflow is to do, where another one runs it."""
@@ -97,7 +101,9 @@ class Workflow(BaseAgent):
         runs = ctx.ledger.workflow_runs
         known = None
         if not ctx.node_path and path not in runs:
-            known = known_path(ctx.session.events, ctx.invocation_id, self.name)
+            if ctx.replay is not None:
+                known = known_path(ctx.replay.events, ctx.invocation_id, self.name, newest=False)
+            known = known or known_path(ctx.session.events, ctx.invocation_id, self.name, newest=True)
         if known is not None:
             path, _, number = known.rpartition("@")
             runs[path] = int(number)

@@ -34,6 +34,14 @@ class AgentNode(BaseNode):
     agent: BaseAgent
     rerun_on_resume: bool = True
 
+    @property
+    def may_say_more(self) -> bool:
+        """Whether there may be more to come after what looks like its answer."""
+        agent = self.agent
+        if agent.resumes_below:
+            return False
+        return not isinstance(agent, LlmAgent) or bool(agent.sub_agents) or agent.after_agent_callback is not None
+
     def task(self, ctx: NodeContext, node_input: Any, begin: int, claims: list[str]) -> NodeTask:
         """What the agent is to do."""
         message = message_of(node_input) if not self.agent.resumes_below else None

@@ -115,7 +115,8 @@ class TestSessions:
     ) -> None:
         agent = folder / program / "agent.py"
         pause = 'time.sleep(0 if Path(__file__).with_name("go").exists() else 600)'
-        agent.write_text(agent.read_text().replace('"Tell the weather."\n', f'"Tell the weather."\n    {pause}\n'))
+        text = agent.read_text().replace('"Tell the weather."\n', f'"Tell the weather."\n    {pause}\n')
+        agent.write_text(f"import time\nfrom pathlib import Path\n\n{text}")
         words = [sys.executable, "-m", "runwright", "run", program, "weather", *session, "--json"]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=folder, env=ENVIRONMENT)
         assert process.stdout is not None

@@ -3,16 +3,29 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runwright import Agent, Event, FunctionTool, LongRunningFunctionTool, RunConfig, Runner, Session, types
+from runwright import (
+    START,
+    Agent,
+    BaseAgent,
+    Event,
+    FunctionTool,
+    LongRunningFunctionTool,
+    RunConfig,
+    Runner,
+    Session,
+    Workflow,
+    node,
+    types,
+)
 from runwright.durable import RunRecord
-from runwright.errors import LeaseLostError, ModelError, SessionBusyError
+from runwright.errors import LeaseLostError, ModelError, SessionBusyError, ToolExecutionError
 from runwright.sessions.sqlite import SqliteSessionService
 from runwright.testing import FunctionModel, ScriptedModel, call
 
@@ -155,16 +168,21 @@ async def test_the_ledger_has_one_row_a_call_written_before_it_and_finished_afte
 
 async def interrupted(tmp_path: Path, model: Any, *tools: Any) -> None:
     """Leaves a run in the middle of its second tool call, as a process that ends at once does."""
+    await interrupted_tree(tmp_path, lambda wait: Agent(name="a", model=model, tools=[*tools, wait]))
+
+
+async def interrupted_tree(tmp_path: Path, tree: Callable[[Callable[[], Any]], BaseAgent]) -> None:
+    """Leaves a run of an agent where the function that the agent is made with waits."""
     async with Opened(tmp_path) as service:
         await service.create_session(**KEY)
         entered = asyncio.Event()
 
-        async def wait() -> None:
+        async def wait(reason: str = "") -> None:
             """Waits."""
             entered.set()
             await asyncio.sleep(60)
 
-        agent = Agent(name="a", model=model, tools=[*tools, wait])
+        agent = tree(wait)
         runner = Runner("app", agent, service)
         stream = runner.run_async(**WHO, new_message="hi")
 
@@ -173,7 +191,8 @@ async def interrupted(tmp_path: Path, model: Any, *tools: Any) -> None:
                 pass
 
         task = asyncio.create_task(read())
-        await entered.wait()
+        async with asyncio.timeout(10):
+            await entered.wait()
         await service.close()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -219,6 +238,62 @@ async def test_an_interrupted_run_is_found_and_goes_on(tmp_path: Path, policy: A
     assert next(answer.response for answer in answers) == {"paid": 1}
     assert waited == (["again"] if policy == "replay" else [])
     assert [row.attempts for row in rows] == ([1, 2] if policy == "replay" else [1, 1])
+
+
+@pytest.mark.parametrize("policy", ["never", "replay"])
+@pytest.mark.usefixtures("quiet_clean_up")
+async def test_the_tools_of_an_interrupted_workflow_go_by_their_policies(tmp_path: Path, policy: Any) -> None:
+    done: list[str] = []
+
+    async def pay(node_input: str, tool_context: Any) -> str:
+        """Pays."""
+        done.append(tool_context.idempotency_key)
+        return "paid"
+
+    def exclaim(node_input: str) -> str:
+        return f"{node_input}!"
+
+    def tree(wait: Callable[[], Any]) -> Workflow:
+        waiting = node(FunctionTool(wait, on_resume=policy), name="wait")
+        return Workflow(name="flow", edges=[(START, FunctionTool(pay), waiting, exclaim)])
+
+    await interrupted_tree(tmp_path, tree)
+
+    async def wait(reason: str = "") -> str:
+        """Waits."""
+        return "waited"
+
+    async with Opened(tmp_path) as service, Runner("app", tree(wait), service) as runner:
+        (stopped,) = await runner.recover()
+        if policy == "never":
+            with pytest.raises(ToolExecutionError, match="not repeated"):
+                await runner.resume(stopped)
+        else:
+            events = await runner.resume(stopped)
+            assert events[-1].output == "waited!"
+    assert len(done) == 1
+
+
+async def test_a_workflows_tool_that_failed_is_tried_again_when_the_run_goes_on(service: SqliteSessionService) -> None:
+    tries: list[str] = []
+
+    async def pay(node_input: str, tool_context: Any) -> str:
+        """Pays."""
+        tries.append(tool_context.idempotency_key)
+        if len(tries) == 1:
+            raise ConnectionError("out of reach")
+        return "paid"
+
+    flow = Workflow(name="flow", edges=[(START, FunctionTool(pay))])
+    async with Runner("app", flow, service) as runner:
+        with pytest.raises(ConnectionError):
+            await runner.run_async(**WHO, new_message="hi")
+        (run,) = await runs_of(service)
+        assert run.status == "failed"
+        events = await runner.resume(run)
+    assert events[-1].output == "paid"
+    assert len(tries) == 2
+    assert len(set(tries)) == 1
 
 
 @pytest.mark.usefixtures("quiet_clean_up")

@@ -110,20 +110,29 @@ class ToolNode(BaseNode):
         if past is not None:
             result, question = what_became(past, tool, None)
             if past.status == "finished":
-                ctx.actions.merge(past.actions)
-                return None if result is None else result["result"]
-            if result is not None or question is not None:
+                if result is not None and "result" in result:
+                    ctx.actions.merge(past.actions)
+                    return result["result"]
+                # It had failed, and with it the run: going on means to try again.
+            elif result is not None or question is not None:
                 unknown = f"The call of {tool.name} was interrupted: whether it took effect is not known"
                 raise ToolExecutionError(f"{unknown}; it is not repeated", "UNKNOWN")
         if run.record_call is None:
             return await tool.run_async(args=args, tool_context=ctx)
         row = CallRecord(invocation_id=run.invocation_id, call_id=ctx.node_path, name=tool.name)
         await run.record_call(row)
-        result = await tool.run_async(args=args, tool_context=ctx)
-        response = FunctionResponse(name=tool.name, response={"result": plain(result, f"result of {tool.name}")})
-        actions = ctx.actions.private_copy()
-        done = {"status": "finished", "response": response, "actions": actions}
-        await run.record_call(row.model_copy(update=done))
+        given: dict[str, Any] = {}
+        try:
+            result = await tool.run_async(args=args, tool_context=ctx)
+            given["result"] = plain(result, f"result of {tool.name}")
+        except Exception as error:
+            given["error"] = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            if given:  # otherwise it was cancelled, and nobody knows
+                response = FunctionResponse(name=tool.name, response=given)
+                done = {"status": "finished", "response": response, "actions": ctx.actions.private_copy()}
+                await run.record_call(row.model_copy(update=done))
         return result
 
     def _arguments(self, ctx: NodeContext, node_input: Any) -> dict[str, Any]:

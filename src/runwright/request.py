@@ -43,6 +43,9 @@ class RunRequest(Record, kw_only=True):
     resume: bool = False
 
 
+_FIELDS = frozenset(RunRequest.__struct_fields__)
+
+
 class RunOptions(TypedDict, total=False):
     """The fields of a :class:`RunRequest` as keywords."""
 
@@ -77,7 +80,7 @@ def request_of(args: tuple[Any, ...], options: RunOptions) -> RunRequest:
             "run takes (agent, message), (user_id, session_id, message), a RunRequest, or keywords"
         )
     given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **options}
-    unknown = given.keys() - set(RunRequest.__struct_fields__)
+    unknown = given.keys() - _FIELDS
     if unknown:
         raise InputValidationError(
             f"run takes no {', '.join(sorted(unknown))}; it takes {', '.join(RunRequest.__struct_fields__)}"

@@ -7,21 +7,36 @@ from collections.abc import Coroutine, Generator, Iterator
 from typing import Any, NoReturn
 
 from runwright.agent import BaseAgent
+from runwright.model import BaseLlm
 from runwright.tool import BaseToolset
 
 
 def toolsets_of(agent: BaseAgent) -> Iterator[BaseToolset]:
     """The toolsets of an agent, of all below it, and of those that are its tools."""
+    for one in _agents_of(agent):
+        for tool in getattr(one, "tools", ()):
+            if isinstance(tool, BaseToolset):
+                yield tool
+
+
+def models_of(agent: BaseAgent) -> Iterator[BaseLlm]:
+    """The models that these agents made from names. Those that they were given are closed by who made them."""
+    for one in _agents_of(agent):
+        model: Any = getattr(one, "own_model", None)
+        if isinstance(model, BaseLlm):
+            yield model
+
+
+def _agents_of(agent: BaseAgent) -> Iterator[BaseAgent]:
     waiting, seen = [agent], set[int]()
     while waiting:
         for below in waiting.pop().tree():
             if id(below) in seen:
                 continue
             seen.add(id(below))
+            yield below
             for tool in getattr(below, "tools", ()):
-                if isinstance(tool, BaseToolset):
-                    yield tool
-                elif isinstance(inner := getattr(tool, "agent", None), BaseAgent):
+                if isinstance(inner := getattr(tool, "agent", None), BaseAgent):
                     waiting.append(inner)
 
 

@@ -24,11 +24,21 @@
      │   ├─ CallerLeftError                  by those who followed it, who all left before its end
      │   └─ RunRolledBackError               and what it said and changed is taken back
      ├─ DeadlineExceededError (TimeoutError) a run, model or tool took longer than it was given
-     │   └─ NodeTimeoutError                 and so did a node of a workflow
+     │   ├─ NodeTimeoutError                 and so did a node of a workflow
+     │   └─ ModelTimeoutError (ModelError)   and so did a model's provider
      ├─ LlmCallsLimitExceededError           ``RunConfig.max_llm_calls`` is used up
      ├─ MissingDependencyError (ImportError) an extra is not installed; the message names it
      ├─ ModelError                           a model could not answer
-     │   └─ ModelNotFoundError (ValueError)  no model class is registered for the name
+     │   ├─ ModelNotFoundError (ValueError)  no model class is registered for the name
+     │   ├─ ModelAuthError                   the provider does not know the key, or does not allow it this
+     │   ├─ ModelRateLimitedError            too many requests or tokens; ``retry_after`` says when to ask again
+     │   ├─ ModelOverloadedError             the provider is too busy or broken just now
+     │   ├─ ModelTimeoutError                it took longer than it was given
+     │   ├─ ModelConnectionError             there is no way to it, or the way broke before it answered
+     │   ├─ ContextTooLongError              the request is longer than the model can read
+     │   ├─ ModelBadRequestError             the provider refused the request as it is
+     │   ├─ ModelResponseError               what came is no answer: malformed, or cut off
+     │   └─ ContentBlockedError              the provider's rules forbid the request or its answer
      ├─ ToolError                            a tool call went wrong; the model is told
      │   ├─ UnknownToolError                 the model named a tool that does not exist
      │   ├─ ToolArgumentsError (ValueError)  the arguments do not fit the tool's schema
@@ -155,11 +165,87 @@ class MissingDependencyError(RunwrightError, ImportError):
 
 
 class ModelError(RunwrightError):
-    """A model could not answer."""
+    """A model could not answer.
+
+    Attributes:
+        status: The HTTP status that the provider answered with, where it did.
+        provider: Which provider it was, for example ``"gemini"``.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, provider: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.provider = provider
 
 
 class ModelNotFoundError(ModelError, ValueError):
     """No model class is registered for this name."""
+
+
+class ModelAuthError(ModelError):
+    """The provider does not know the key, or does not allow it this model or region."""
+
+
+class ModelRateLimitedError(ModelError):
+    """The provider takes no more requests or tokens for now, or the account has none left.
+
+    Attributes:
+        retry_after: In how many seconds to ask again, where the provider said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        provider: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, provider=provider)
+        self.retry_after = retry_after
+
+
+class ModelOverloadedError(ModelError):
+    """The provider is too busy, or something in it broke: the same request may succeed later.
+
+    Attributes:
+        retry_after: In how many seconds to ask again, where the provider said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        provider: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, provider=provider)
+        self.retry_after = retry_after
+
+
+class ModelTimeoutError(ModelError, DeadlineExceededError):
+    """The provider took longer than it was given."""
+
+
+class ModelConnectionError(ModelError):
+    """There is no way to the provider, or the way broke before it answered."""
+
+
+class ContextTooLongError(ModelError):
+    """The request is longer than the model can read: shorten the conversation, or compact it."""
+
+
+class ModelBadRequestError(ModelError):
+    """The provider refused the request as it is: the same one will be refused again."""
+
+
+class ModelResponseError(ModelError):
+    """What came is no answer: malformed, or cut off before its end."""
+
+
+class ContentBlockedError(ModelError):
+    """The provider's rules forbid the request or its answer."""
 
 
 class ToolError(RunwrightError):

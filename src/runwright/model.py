@@ -2,13 +2,14 @@
 """BaseLlm: what a model adapter is; LlmRequest and LlmResponse: what goes in and comes out; LLMRegistry: names."""
 
 import copy
+import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping, MutableSequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from runwright.declared import Declared
-from runwright.errors import ConfigurationError, ModelNotFoundError
+from runwright.errors import ConfigurationError, ModelError, ModelNotFoundError
 from runwright.event import LlmResponse
 from runwright.record import copy_json
 from runwright.types import Content, FunctionDeclaration, GenerateContentConfig, Tool, copy_content
@@ -154,15 +155,57 @@ class BaseLlm(Declared, ABC):
             ModelError: The model could not answer. Any other exception is handled alike.
         """
 
+    async def count_tokens(self, llm_request: LlmRequest) -> int:
+        """How many tokens a request has, as the provider counts them.
+
+        Raises:
+            ModelError: The provider could not be asked, or this adapter cannot ask it.
+        """
+        raise ModelError(f"{type(self).__name__} cannot count tokens")
+
+    def shapes_output_beside_tools(self, llm_request: LlmRequest) -> bool:
+        """Whether the model can be held to an ``output_schema`` by the provider while it has tools too.
+
+        Where it cannot, it is given a tool to answer with.
+        """
+        return False
+
     async def close(self) -> None:
         """Gives back what the adapter holds."""
 
 
+class _Provided(NamedTuple):
+    """An adapter that comes with Runwright, imported when one of its names is first used."""
+
+    pattern: str
+    module: str
+    name: str
+    extra: str
+    shown: str
+
+
+_GEMINI = r"(models/)?(gemini|gemma)-.+|model-optimizer-.+|projects/.+/(endpoints|publishers/google/models)/.+"
+_PROVIDED = (
+    _Provided(_GEMINI, "runwright.models.gemini", "Gemini", "gemini", "gemini-*"),
+    _Provided(r"openai/.+|gpt-.+|chatgpt-.+|o\d.*", "runwright.models.openai", "OpenAI", "openai", "openai/*"),
+    _Provided(r"(anthropic/)?claude-.+", "runwright.models.anthropic", "Claude", "anthropic", "anthropic/claude-*"),
+    _Provided(r"litellm/.+", "runwright.models.litellm", "LiteLlm", "litellm", "litellm/*"),
+)
+_ENTRY_POINTS = "runwright.models"
+
+
 class LLMRegistry:
-    """Which class answers for a model's name."""
+    """Which class answers for a model's name.
+
+    Asked first are the classes that were registered, the latest first; then the adapters of Runwright; then those of
+    installed packages, which name a class, or a function that gives one, under the entry point group
+    ``runwright.models``.
+    """
 
     _classes: ClassVar[dict[str, type[BaseLlm]]] = {}
     _resolved: ClassVar[dict[str, type[BaseLlm]]] = {}
+    _installed: ClassVar[list[type[BaseLlm]] | None] = None
+    _broken: ClassVar[list[str]] = []
 
     @classmethod
     def register(cls, llm_class: type[BaseLlm]) -> None:
@@ -187,18 +230,56 @@ class LLMRegistry:
         """
         found = cls._resolved.get(model)
         if found is None:
-            matches = (known for pattern, known in reversed(cls._classes.items()) if re.fullmatch(pattern, model))
-            found = next(matches, None)
+            found = cls._registered(model) or _provided(model) or cls._from_packages(model)
             if found is None:
-                known = ", ".join(cls._classes) or "none"
-                raise ModelNotFoundError(
-                    f"No model class answers for {model!r} (registered: {known}). Pass a BaseLlm as the agent's model, "
-                    "or register a class whose supported_models() match the name: LLMRegistry.register(MyLlm)"
-                )
+                raise ModelNotFoundError(cls._not_found(model))
             cls._resolved[model] = found
         return found
+
+    @classmethod
+    def _registered(cls, model: str) -> type[BaseLlm] | None:
+        matches = (known for pattern, known in reversed(cls._classes.items()) if re.fullmatch(pattern, model))
+        return next(matches, None)
+
+    @classmethod
+    def _from_packages(cls, model: str) -> type[BaseLlm] | None:
+        """The class of an installed package; all of them are loaded once, when a name is looked for in vain."""
+        if cls._installed is None:
+            installed: list[type[BaseLlm]] = []
+            broken: list[str] = []
+            metadata = importlib.import_module("importlib.metadata")  # slow to import, and seldom needed
+            for point in metadata.entry_points(group=_ENTRY_POINTS):
+                try:
+                    loaded: Any = point.load()
+                except (ImportError, AttributeError) as error:
+                    broken.append(f"{point.name} ({error})")
+                    continue
+                installed.append(loaded if isinstance(loaded, type) else loaded())
+            cls._installed, cls._broken = installed, broken
+        for known in cls._installed:
+            if any(re.fullmatch(pattern, model) for pattern in known.supported_models()):
+                return known
+        return None
+
+    @classmethod
+    def _not_found(cls, model: str) -> str:
+        names = "; ".join(f"{one.shown} (pip install 'runwright[{one.extra}]')" for one in _PROVIDED)
+        registered = f" Registered: {', '.join(cls._classes)}." if cls._classes else ""
+        broken = f" Installed, but not to be loaded: {'; '.join(cls._broken)}." if cls._broken else ""
+        return (
+            f"No model class answers for {model!r}. Known names: {names}; other providers' as litellm/PROVIDER/MODEL."
+            f"{registered}{broken} Or pass a BaseLlm as the agent's model, or register a class whose "
+            "supported_models() match the name: LLMRegistry.register(MyLlm)"
+        )
 
     @classmethod
     def new_llm(cls, model: str) -> BaseLlm:
         """A new adapter for a name."""
         return cls.resolve(model)(model=model)
+
+
+def _provided(model: str) -> type[BaseLlm] | None:
+    for one in _PROVIDED:
+        if re.fullmatch(one.pattern, model):
+            return getattr(importlib.import_module(one.module), one.name)
+    return None

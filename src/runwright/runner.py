@@ -16,7 +16,7 @@ from runwright.agent import BaseAgent
 from runwright.app import App, check_app_name
 from runwright.artifact import BaseArtifactService
 from runwright.artifacts.in_memory import InMemoryArtifactService
-from runwright.closing import Done, close_each, toolsets_of
+from runwright.closing import Done, close_each, models_of, toolsets_of
 from runwright.config import RunConfig, RunnerConfig, ToolThreadPoolConfig
 from runwright.credential import BaseCredentialService
 from runwright.credentials.in_memory import InMemoryCredentialService
@@ -39,6 +39,7 @@ from runwright.turn import Turn
 from runwright.types import Content, to_content
 
 TOOLSET_CLOSE_SECONDS = 10.0
+MODEL_CLOSE_SECONDS = 10.0
 
 
 class Runner:
@@ -346,7 +347,7 @@ class Runner:
         await self.memory_service.add_session_to_memory(stored or session)
 
     def close(self) -> Awaitable[None]:
-        """Cancels what runs, and closes toolsets, plugins, and the services that the runner made itself.
+        """Cancels what runs, and closes toolsets, models that were named, plugins, and the runner's own services.
 
         In plain code all is done when it returns; in an event loop, when what it returns was awaited. Twice is once.
         """
@@ -372,8 +373,10 @@ class Runner:
             await run.ended()
         agents = [*([self.agent] if self.agent is not None else []), *self._guests.values()]
         toolsets = {id(toolset): toolset for agent in agents for toolset in toolsets_of(agent)}
+        models = {id(model): model for agent in agents for model in models_of(agent)}
         failures = await close_each(
             *((toolset, TOOLSET_CLOSE_SECONDS) for toolset in toolsets.values()),
+            *((model, MODEL_CLOSE_SECONDS) for model in models.values()),
             *((plugin, self._plugin_close_timeout) for plugin in self.plugin_manager.plugins),
             *((service, None) for service in self._owned),
         )

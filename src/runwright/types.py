@@ -7,7 +7,7 @@ The names and fields are those of the Gemini API (https://ai.google.dev/api), so
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from runwright.errors import InputValidationError
 from runwright.record import Record, copy_json
@@ -172,7 +172,10 @@ class VideoMetadata(Record, kw_only=True, gc=False):
 
 
 class Part(Record, kw_only=True, gc=False):
-    """One piece of a message: text, bytes, a function call, a function's answer, code."""
+    """One piece of a message: text, bytes, a function call, a function's answer, code.
+
+    ``tool_call`` and ``tool_response`` are of tools that the provider ran itself; they go back to it as they came.
+    """
 
     media_resolution: Any = None
     code_execution_result: CodeExecutionResult | None = None
@@ -186,6 +189,8 @@ class Part(Record, kw_only=True, gc=False):
     thought_signature: bytes | None = None
     video_metadata: VideoMetadata | None = None
     part_metadata: dict[str, Any] | None = None
+    tool_call: dict[str, Any] | None = None
+    tool_response: dict[str, Any] | None = None
 
     @classmethod
     def from_text(cls, *, text: str) -> Self:
@@ -254,6 +259,7 @@ def copy_part(part: Part) -> Part:
         if (value := getattr(part, name)) is not None:
             setattr(twin, name, value.__copy__())
     twin.part_metadata = copy_json(part.part_metadata)
+    twin.tool_call, twin.tool_response = copy_json(part.tool_call), copy_json(part.tool_response)
     return twin
 
 
@@ -335,7 +341,14 @@ def text_of(content: Content | None) -> str:
 
 
 class GenerateContentResponseUsageMetadata(Record, kw_only=True, gc=False):
-    """What a model call used, in tokens."""
+    """What a model call used, in tokens.
+
+    Attributes:
+        cost: What it cost, in US dollars, where the price is known. It is stored with the event; dumps, which ADK's
+            programs read, do not show it.
+    """
+
+    transient: ClassVar[frozenset[str]] = frozenset({"cost"})
 
     cache_tokens_details: list[dict[str, Any]] | None = None
     cached_content_token_count: int | None = None
@@ -348,6 +361,7 @@ class GenerateContentResponseUsageMetadata(Record, kw_only=True, gc=False):
     tool_use_prompt_tokens_details: list[dict[str, Any]] | None = None
     total_token_count: int | None = None
     traffic_type: str | None = None
+    cost: float | None = None
 
 
 UsageMetadata = GenerateContentResponseUsageMetadata
@@ -425,6 +439,7 @@ class FunctionCallingConfig(Record, kw_only=True):
 class ToolConfig(Record, kw_only=True):
     function_calling_config: FunctionCallingConfig | None = None
     retrieval_config: dict[str, Any] | None = None
+    include_server_side_tool_invocations: bool | None = None
 
 
 class SafetySetting(Record, kw_only=True):
@@ -492,6 +507,7 @@ class GenerateContentConfig(Record, kw_only=True):
     logprobs: int | None = None
     max_output_tokens: int | None = None
     media_resolution: str | None = None
+    model_armor_config: dict[str, Any] | None = None
     model_selection_config: dict[str, Any] | None = None
     presence_penalty: float | None = None
     response_json_schema: Any = None

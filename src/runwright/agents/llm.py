@@ -138,6 +138,11 @@ class LlmAgent(BaseAgent):
         return self._resolved[1]
 
     @property
+    def own_model(self) -> BaseLlm | None:
+        """The adapter that it made from a model's name; None where it was given one, or has not needed one yet."""
+        return None if self._resolved is None else self._resolved[1]
+
+    @property
     def identity(self) -> str:
         """What the model is told of who it is."""
         text = f'You are an agent. Your internal name is "{self.name}".'

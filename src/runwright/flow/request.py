@@ -35,7 +35,7 @@ async def build_request(agent: "LlmAgent", ctx: InvocationContext, model: BaseLl
     _apply_run_config(ctx, config)
     await _add_instructions(agent, ctx, request)
     context = Context(ctx, event_actions=actions)
-    await _add_tools(agent, context, request)
+    await _add_tools(agent, context, request, model)
     if agent.planner is not None:
         agent.planner.prepare(context, request)
     return request
@@ -111,7 +111,7 @@ def _is_said_by_user(content: Content) -> bool:
     return content.role == "user" and not any(part.function_response is not None for part in content.parts or ())
 
 
-async def _add_tools(agent: "LlmAgent", context: Context, request: LlmRequest) -> None:
+async def _add_tools(agent: "LlmAgent", context: Context, request: LlmRequest, model: BaseLlm) -> None:
     """Puts the agent's tools into the request, then those that the engine gives it."""
     tools = agent.fixed_tools
     if tools is None:
@@ -130,8 +130,9 @@ async def _add_tools(agent: "LlmAgent", context: Context, request: LlmRequest) -
         plain.append(transfer.TransferTool(tuple(target.name for target in reachable)))
         request.append_instructions([transfer.instruction(agent, reachable)])
     if agent.output_schema is not None:
-        # Beside tools of any kind, transfer among them, a model cannot be held to a form of answer.
-        if tools or reachable or request.tools_dict:
+        # Beside tools of any kind, transfer among them, few models can be held to a form of answer.
+        has_tools = tools or reachable or request.tools_dict
+        if has_tools and not model.shapes_output_beside_tools(request):
             plain.append(agent.answer_tool)
             request.append_instructions([output.INSTRUCTION])
         else:

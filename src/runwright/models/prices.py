@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model call costs, by the prices of genai-prices where it is installed."""
+
+import asyncio
+import importlib
+import importlib.util
+from typing import Any
+
+from runwright.types import GenerateContentResponseUsageMetadata as Usage
+
+_prices: Any = None
+"""genai-prices as it was loaded; False where it is not installed."""
+
+
+async def priced(usage: Usage | None, *, provider: str, model: str | None, cache_write_tokens: int = 0) -> Usage | None:
+    """Fills in what a call cost, in US dollars, where its price is known.
+
+    Prices are those in the installed genai-prices; without it, and for models that it does not know, ``cost`` stays
+    None.
+
+    Args:
+        usage: What the call used; changed in place. The prompt's count includes cached tokens, those read and written.
+        provider: The provider as genai-prices calls it: ``"google"``, ``"openai"``, ``"anthropic"``, ...
+        model: The model that answered.
+        cache_write_tokens: How many of the prompt's tokens were written to a cache at a price of their own.
+    """
+    if usage is None or model is None:
+        return usage
+    if _prices is None:
+        await asyncio.to_thread(_load)
+    if _prices:
+        usage.cost = _cost(usage, provider, model, cache_write_tokens)
+    return usage
+
+
+def _load() -> None:
+    """Loads the prices, which takes a moment."""
+    global _prices
+    if importlib.util.find_spec("genai_prices") is None:
+        _prices = False
+        return
+    _prices = importlib.import_module("genai_prices")
+    _cost(Usage(prompt_token_count=1), "google", "gemini-2.5-flash", 0)  # reads the table
+
+
+def _cost(usage: Usage, provider: str, model: str, cache_write_tokens: int) -> float | None:
+    counts: dict[str, int] = {
+        "input_tokens": (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
+        "output_tokens": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+        "cache_read_tokens": usage.cached_content_token_count or 0,
+        "cache_write_tokens": cache_write_tokens,
+        "input_audio_tokens": _audio(usage.prompt_tokens_details),
+        "output_audio_tokens": _audio(usage.candidates_tokens_details),
+        "cache_audio_read_tokens": _audio(usage.cache_tokens_details),
+    }
+    named = _prices.Usage(**{name: count for name, count in counts.items() if count})
+    try:
+        return float(_prices.calc_price(named, model, provider_id=provider).total_price)
+    except (LookupError, ValueError):  # a model without a price, or counts that contradict each other
+        return None
+
+
+def _audio(details: list[dict[str, Any]] | None) -> int:
+    return sum(_count(one) for one in details or () if one.get("modality") == "AUDIO")
+
+
+def _count(detail: dict[str, Any]) -> int:
+    return int(detail.get("tokenCount") or detail.get("token_count") or 0)

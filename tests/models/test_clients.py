@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LoopClients: each event loop has a client of its own."""
+
+import asyncio
+import threading
+
+import pytest
+
+from runwright import errors
+from runwright.models.clients import LoopClients
+from runwright.models.loading import load, load_now
+
+
+class Client:
+    """A client that knows in which loop it was made and closed."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.closed_in: asyncio.AbstractEventLoop | None = None
+
+    async def close(self) -> None:
+        self.closed_in = asyncio.get_running_loop()
+
+
+def clients() -> LoopClients[Client]:
+    return LoopClients(Client, Client.close)
+
+
+async def test_a_loop_has_one_client_until_it_is_closed() -> None:
+    held = clients()
+    first = held.get()
+    assert held.get() is first
+    await held.close()
+    assert first.closed_in is asyncio.get_running_loop()
+    assert held.get() is not first
+
+
+def test_each_loop_has_its_own() -> None:
+    held = clients()
+
+    async def get() -> Client:
+        return held.get()
+
+    first, second = asyncio.run(get()), asyncio.run(get())
+    assert first is not second
+    assert first.loop is not second.loop
+
+
+async def test_a_client_is_closed_in_its_own_loop() -> None:
+    held = clients()
+    started, leave = threading.Event(), threading.Event()
+    made: list[Client] = []
+
+    async def elsewhere() -> None:
+        made.append(held.get())
+        started.set()
+        await asyncio.to_thread(leave.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    thread.start()
+    await asyncio.to_thread(started.wait)
+    mine = held.get()
+    await held.close()
+    leave.set()
+    await asyncio.to_thread(thread.join)
+    assert mine.closed_in is asyncio.get_running_loop()
+    assert made[0].closed_in is made[0].loop is not mine.loop
+
+
+def test_the_client_of_a_loop_that_is_gone_is_let_go() -> None:
+    held = clients()
+
+    async def get() -> Client:
+        return held.get()
+
+    client = asyncio.run(get())
+    asyncio.run(held.close())
+    assert client.closed_in is None
+
+
+async def test_a_package_that_is_missing_names_its_extra() -> None:
+    assert (await load("json", "none")).__name__ == "json"
+    for loading in (
+        load("no_such_package", "some-extra"),
+        asyncio.to_thread(load_now, "no_such_package", "some-extra"),
+    ):
+        with pytest.raises(errors.MissingDependencyError, match=r"pip install 'runwright\[some-extra\]'"):
+            await loading

@@ -64,6 +64,13 @@ if TYPE_CHECKING:
     from runwright.model import BaseLlm as BaseLlm
     from runwright.model import LLMRegistry as LLMRegistry
     from runwright.model import LlmRequest as LlmRequest
+    from runwright.models.anthropic import Claude as Claude
+    from runwright.models.anthropic import PromptCache as PromptCache
+    from runwright.models.fallback import FallbackModel as FallbackModel
+    from runwright.models.gemini import Gemini as Gemini
+    from runwright.models.litellm import LiteLlm as LiteLlm
+    from runwright.models.openai import OpenAI as OpenAI
+    from runwright.models.retry import RetryPolicy as RetryPolicy
     from runwright.planner import BasePlanner as BasePlanner
     from runwright.planner import BuiltInPlanner as BuiltInPlanner
     from runwright.planner import PlanReActPlanner as PlanReActPlanner
@@ -135,6 +142,12 @@ _HOMES = {
     "memories.sqlite": ("SqliteMemoryService",),
     "memory": ("BaseMemoryService", "Embedder", "MemoryEntry"),
     "model": ("BaseLlm", "LLMRegistry", "LlmRequest"),
+    "models.anthropic": ("Claude", "PromptCache"),
+    "models.fallback": ("FallbackModel",),
+    "models.gemini": ("Gemini",),
+    "models.litellm": ("LiteLlm",),
+    "models.openai": ("OpenAI",),
+    "models.retry": ("RetryPolicy",),
     "planner": ("BasePlanner", "BuiltInPlanner", "PlanReActPlanner"),
     "plugin": ("BasePlugin",),
     "plugins.context_filter": ("ContextFilterPlugin",),

@@ -162,7 +162,21 @@ def test_constraints_are_exact_pins_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", ["bench", "cli", "credentials", "dev", "gemini", "object-store", "openai", "postgres", "sqlite-vec"]
+    "extra",
+    [
+        "anthropic",
+        "bench",
+        "cli",
+        "credentials",
+        "dev",
+        "gemini",
+        "models",
+        "object-store",
+        "openai",
+        "postgres",
+        "recordings",
+        "sqlite-vec",
+    ],
 )
 def test_what_an_extra_asks_for_is_pinned(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

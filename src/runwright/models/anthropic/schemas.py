@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from runwright.models.openapi import json_schema_of
 from runwright.schema import json_schema
 from runwright.types import FunctionDeclaration, GenerateContentConfig, Schema, Tool
 
@@ -38,9 +39,9 @@ def answer_schema(config: GenerateContentConfig) -> dict[str, Any] | None:
     if wanted is None:
         return None
     if isinstance(wanted, Schema):
-        return _from_openapi(wanted.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return json_schema_of(wanted.model_dump(mode="json", by_alias=True, exclude_none=True))
     if isinstance(wanted, Mapping) and str(cast("Mapping[str, Any]", wanted).get("type", "")).isupper():
-        return _from_openapi(cast("Mapping[str, Any]", wanted))
+        return json_schema_of(cast("Mapping[str, Any]", wanted))
     return json_schema(wanted, where="output_schema")
 
 
@@ -49,22 +50,5 @@ def _function(declaration: FunctionDeclaration) -> dict[str, Any]:
     if declaration.parameters_json_schema is not None:
         schema = declaration.parameters_json_schema
     elif declaration.parameters is not None:
-        schema = _from_openapi(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
+        schema = json_schema_of(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
     return {"name": declaration.name or "", "description": declaration.description or "", "input_schema": schema}
-
-
-def _from_openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON Schema of a schema in the OpenAPI subset that the Gemini API has."""
-    made: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key == "type":
-            made[key] = str(value).lower()
-        elif key == "properties":
-            made[key] = {name: _from_openapi(one) for name, one in value.items()}
-        elif key in ("items", "additionalProperties") and isinstance(value, Mapping):
-            made[key] = _from_openapi(cast("Mapping[str, Any]", value))
-        elif key == "anyOf":
-            made[key] = [_from_openapi(one) for one in value]
-        elif key not in ("nullable", "propertyOrdering", "example"):
-            made[key] = value
-    return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") else made

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from runwright.models.openapi import json_schema_of
 from runwright.record import Record
 from runwright.schema import json_schema
 from runwright.types import FunctionDeclaration, GenerateContentConfig
@@ -51,7 +52,7 @@ def parameters(declaration: FunctionDeclaration) -> dict[str, Any]:
     if declaration.parameters_json_schema is not None:
         return declaration.parameters_json_schema
     if declaration.parameters is not None:
-        return _from_openapi(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return json_schema_of(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
     return {"type": "object", "properties": {}}
 
 
@@ -82,12 +83,12 @@ def output_form(config: GenerateContentConfig) -> OutputForm | None:
     if wanted is None:
         return OutputForm("json", None) if config.response_mime_type == "application/json" else None
     if isinstance(wanted, Record):
-        return _form(_from_openapi(wanted.model_dump(mode="json", by_alias=True, exclude_none=True)), None)
+        return _form(json_schema_of(wanted.model_dump(mode="json", by_alias=True, exclude_none=True)), None)
     if not isinstance(wanted, Mapping):
         return _form_of_type(wanted)
     schema = cast("Mapping[str, Any]", wanted)
     # In the Gemini API's words types are written in capitals.
-    return _form(_from_openapi(schema) if str(schema.get("type")).isupper() else dict(schema), None)
+    return _form(json_schema_of(schema) if str(schema.get("type")).isupper() else dict(schema), None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -158,22 +159,3 @@ def _strict_object(given: Mapping[str, Any], made: dict[str, Any], narrow: bool,
     made["required"] = list(properties)
     made["additionalProperties"] = False
     return made
-
-
-def _from_openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON Schema of a schema in the OpenAPI subset that the Gemini API has."""
-    made: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key == "type":
-            made[key] = str(value).lower()
-        elif key == "properties":
-            made[key] = {name: _from_openapi(one) for name, one in value.items()}
-        elif key in ("items", "additionalProperties") and isinstance(value, Mapping):
-            made[key] = _from_openapi(cast("Mapping[str, Any]", value))
-        elif key == "anyOf":
-            made[key] = [_from_openapi(one) for one in value]
-        elif key == "example":
-            made["examples"] = [value]
-        elif key not in ("nullable", "propertyOrdering"):
-            made[key] = value
-    return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") else made

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sends requests: one client for each event loop, redirects looked at, answers not longer than allowed."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from weakref import WeakKeyDictionary
+
+from runwright.errors import ConfigurationError, ToolExecutionError
+from runwright.tools.openapi.guard import AddressGuard
+from runwright.tools.openapi.request import Outgoing
+from runwright.tools.openapi.spec import optional
+
+Verify = ssl.SSLContext | str | bool
+
+_TRANSPORT = "runwright.tools.openapi.transport"
+_MOST_REDIRECTS = 5
+# What another server than the one that was asked may see; keys have names of all kinds.
+_FOR_ALL = frozenset(("accept", "user-agent"))
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        headers: Their names are in lower case.
+        encoding: The charset of a text.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+    encoding: str = "utf-8"
+
+    @property
+    def media_type(self) -> str:
+        """The content's type, without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The content as text."""
+        try:
+            return self.content.decode(self.encoding, errors="replace")
+        except LookupError:
+            return self.content.decode(errors="replace")
+
+
+class HttpClients:
+    """The clients of one toolset, one for each event loop that calls its tools.
+
+    Args:
+        guard: Which addresses may be connected to.
+        verify: How certificates are checked: True, False, the path of a bundle, or a context.
+        factory: Makes the clients in place of ours. Which addresses these connect to is then theirs to decide (through
+            a proxy it is the proxy's): hosts are looked up and checked before, where they can be.
+        longest: Of an answer, in bytes.
+    """
+
+    def __init__(
+        self,
+        guard: AddressGuard,
+        *,
+        verify: Verify | None = None,
+        factory: Callable[[], Any] | None = None,
+        longest: int = 4_000_000,
+    ) -> None:
+        optional("httpx2")
+        self.verify: Verify = True if verify is None else verify
+        self._guard = guard
+        self._factory = factory
+        self._longest = longest
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    async def send(self, request: Outgoing, *, follow: bool = True) -> Answer:
+        """Sends a request, and follows where it is redirected to.
+
+        What authenticates goes to the request's own server only, and nothing goes from https to http.
+
+        Raises:
+            ToolExecutionError: There was no answer, or one that may not or cannot be taken.
+        """
+        errors: tuple[type[Exception], ...] = optional(_TRANSPORT).ERRORS
+        client = await self._client()
+        try:
+            answer = await self._once(client, request)
+            for _ in range(_MOST_REDIRECTS):
+                target = answer.headers.get("location")
+                if not follow or target is None or answer.status not in (301, 302, 303, 307, 308):
+                    return answer
+                request = _redirected(request, answer.status, urljoin(answer.url, target))
+                answer = await self._once(client, request)
+        except errors as error:
+            raise ToolExecutionError(
+                f"{request.method} {_shown(request.url)} failed: {type(error).__name__}: {error}", "CONNECTION_FAILED"
+            ) from error
+        raise ToolExecutionError(f"{_shown(request.url)} redirects again and again", "TOO_MANY_REDIRECTS")
+
+    async def close(self) -> None:
+        """Closes the clients, each in its own loop where that one runs. The next request makes a new one."""
+        with self._lock:
+            clients = list(self._clients.items())
+            self._clients.clear()
+        here = asyncio.get_running_loop()
+        for loop, client in clients:
+            if loop is here:
+                await client.aclose()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.aclose(), loop))
+
+    async def _client(self) -> Any:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            client = self._clients.get(loop)
+        if client is None:
+            # Reading the certificates takes a while.
+            made = await asyncio.to_thread(self._new)
+            with self._lock:
+                client = self._clients.setdefault(loop, made)
+            if client is not made:
+                await made.aclose()
+        return client
+
+    def _new(self) -> Any:
+        if self._factory is not None:
+            return self._factory()
+        return optional(_TRANSPORT).new_client(self._guard, verify=self.verify)
+
+    async def _once(self, client: Any, request: Outgoing) -> Answer:
+        url = request.whole_url
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ToolExecutionError(f"{_shown(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL")
+        if self._factory is not None:
+            await self._check(parts.hostname, _port(url))
+        headers = dict(request.headers)
+        if request.cookies:
+            headers["Cookie"] = "; ".join(request.cookies)
+        built = client.build_request(request.method, url, headers=headers, **request.body)
+        response = await client.send(built, stream=True, follow_redirects=False)
+        try:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > self._longest:
+                    raise ToolExecutionError(
+                        f"The answer is longer than {self._longest} bytes: ask for less of it", "ANSWER_TOO_LONG"
+                    )
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, bytes(content), url, response.charset_encoding or "utf-8")
+
+    async def _check(self, host: str, port: int) -> None:
+        try:
+            await self._guard.addresses(host, port)
+        except OSError:
+            return  # Only the proxy knows the host.
+
+
+def _redirected(request: Outgoing, status: int, url: str) -> Outgoing:
+    """The request that a redirect asks for."""
+    if urlsplit(request.url).scheme == "https" and urlsplit(url).scheme != "https":
+        raise ToolExecutionError("The server redirects from https to http, which is not followed", "BAD_REDIRECT")
+    headers, body, method = request.headers, request.body, request.method
+    if status == 303 or (status in (301, 302) and method == "POST"):
+        method, body = ("GET" if method != "HEAD" else method), {}
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    cookies = request.cookies
+    if _origin(request.url) != _origin(url):
+        if body:
+            raise ToolExecutionError(
+                f"The server redirects to {_shown(url)}, and a body is not sent to another server", "BAD_REDIRECT"
+            )
+        headers = {name: value for name, value in headers.items() if name.lower() in _FOR_ALL}
+        cookies = []
+    return replace(request, method=method, url=url, query=[], headers=headers, cookies=cookies, body=body)
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, _port(url)
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    try:
+        return parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError as error:
+        raise ConfigurationError(f"{_shown(url)} has no valid port") from error
+
+
+def _shown(url: str) -> str:
+    """A URL without its query, which may hold a key."""
+    return url.partition("?")[0]

@@ -26,7 +26,7 @@ def redacted(value: Any) -> Any:
 def _shown(value: Any) -> Any:
     if isinstance(value, Mapping):
         entries = cast("Mapping[Any, Any]", value)
-        return {key: HIDDEN if item and _names_secret(key) else _shown(item) for key, item in entries.items()}
+        return {key: HIDDEN if item and names_secret(key) else _shown(item) for key, item in entries.items()}
     if isinstance(value, list | tuple):
         return [_shown(item) for item in cast("list[Any]", value)]
     if isinstance(value, bytes | bytearray):
@@ -34,6 +34,7 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _names_secret(key: Any) -> bool:
+def names_secret(key: Any) -> bool:
+    """Whether a key says that its value is a secret."""
     name = re.sub(r"[^a-z0-9]", "", str(key).lower())
     return _SECRET.search(name) is not None

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from runwright.testing.models import FunctionModel, ScriptedModel
+from runwright.testing.recording import RecordingMismatchError, RecordingModel
 from runwright.testing.replies import Reply, call, delay, stream
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = [
     "DurableSessionContract",
     "FunctionModel",
     "MemoryServiceContract",
+    "RecordingMismatchError",
+    "RecordingModel",
     "Reply",
     "ScriptedModel",
     "SessionServiceContract",

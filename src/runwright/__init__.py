@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runwright.artifacts.object_store import GcsArtifactService as GcsArtifactService
     from runwright.artifacts.object_store import ObjectStoreArtifactService as ObjectStoreArtifactService
     from runwright.artifacts.object_store import S3ArtifactService as S3ArtifactService
+    from runwright.budget import Budget as Budget
     from runwright.config import RunConfig as RunConfig
     from runwright.config import RunnerConfig as RunnerConfig
     from runwright.config import StreamingMode as StreamingMode
@@ -101,6 +102,20 @@ if TYPE_CHECKING:
     from runwright.tool import FunctionTool as FunctionTool
     from runwright.tool import LongRunningFunctionTool as LongRunningFunctionTool
     from runwright.tools.agent_tool import AgentTool as AgentTool
+    from runwright.tools.artifacts import LoadArtifactsTool as LoadArtifactsTool
+    from runwright.tools.artifacts import load_artifacts as load_artifacts
+    from runwright.tools.mcp import McpToolset as McpToolset
+    from runwright.tools.memory import LoadMemoryTool as LoadMemoryTool
+    from runwright.tools.memory import PreloadMemoryTool as PreloadMemoryTool
+    from runwright.tools.memory import load_memory as load_memory
+    from runwright.tools.memory import preload_memory as preload_memory
+    from runwright.tools.native import GoogleSearchTool as GoogleSearchTool
+    from runwright.tools.native import UrlContextTool as UrlContextTool
+    from runwright.tools.native import google_search as google_search
+    from runwright.tools.native import url_context as url_context
+    from runwright.tools.openapi import OpenAPIToolset as OpenAPIToolset
+    from runwright.tools.openapi import RestApiTool as RestApiTool
+    from runwright.tools.user_choice import get_user_choice as get_user_choice
     from runwright.workflow.base import BaseNode as BaseNode
     from runwright.workflow.base import JoinNode as JoinNode
     from runwright.workflow.context import NodeContext as NodeContext
@@ -125,6 +140,7 @@ _HOMES = {
     "artifacts.file": ("FileArtifactService",),
     "artifacts.in_memory": ("InMemoryArtifactService",),
     "artifacts.object_store": ("GcsArtifactService", "ObjectStoreArtifactService", "S3ArtifactService"),
+    "budget": ("Budget",),
     "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
     "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
     "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),
@@ -168,6 +184,12 @@ _HOMES = {
     "state": ("State",),
     "tool": ("BaseTool", "BaseToolset", "FunctionTool", "LongRunningFunctionTool"),
     "tools.agent_tool": ("AgentTool",),
+    "tools.artifacts": ("LoadArtifactsTool", "load_artifacts"),
+    "tools.mcp": ("McpToolset",),
+    "tools.memory": ("LoadMemoryTool", "PreloadMemoryTool", "load_memory", "preload_memory"),
+    "tools.native": ("GoogleSearchTool", "UrlContextTool", "google_search", "url_context"),
+    "tools.openapi": ("OpenAPIToolset", "RestApiTool"),
+    "tools.user_choice": ("get_user_choice",),
     "workflow.base": ("BaseNode", "JoinNode"),
     "workflow.context": ("NodeContext",),
     "workflow.graph": ("DEFAULT_ROUTE", "START", "Edge"),

@@ -3,10 +3,12 @@
 
 import enum
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from runwright.budget import Budget, Spending
 from runwright.errors import ConfigurationError
 from runwright.record import Record
 from runwright.session import GetSessionConfig
@@ -45,6 +47,8 @@ class RunConfig(Record, kw_only=True):
         streaming_mode: ``NONE``: whole answers; ``SSE``: partial chunks, then the whole answer.
         max_llm_calls: Model calls in one run, at the most; no limit where it is 0 or less. The default is 500, or the
             environment's ``ADK_MAX_LLM_CALLS``.
+        budget: What the run may use of tokens, money, model calls and time. The runner puts the books of the run, a
+            :class:`~runwright.budget.Spending`, in its place, which the runs of its tools share.
         custom_metadata: Put on every event of the run.
         save_input_blobs_as_artifacts: Saves the files in the message as artifacts and puts a line of text in their
             place, as :class:`~runwright.plugins.SaveFilesAsArtifactsPlugin` does for all runs of an app.
@@ -87,6 +91,7 @@ class RunConfig(Record, kw_only=True):
     model_timeout: float | None = None
     tool_timeout: float | None = None
     max_tool_errors: int = 3
+    budget: Budget | Spending | None = None
 
     def __post_init__(self) -> None:
         if self.when_busy not in ("enqueue", "reject", "interrupt", "rollback"):
@@ -103,6 +108,10 @@ class RunConfig(Record, kw_only=True):
             seconds = getattr(self, name)
             if seconds is not None and seconds <= 0:
                 raise ConfigurationError(f"RunConfig.{name} is a positive number of seconds or None, not {seconds!r}")
+        if isinstance(self.budget, Mapping):
+            self.budget = Budget.model_validate(self.budget)
+        elif not isinstance(self.budget, Budget | Spending | None):
+            raise ConfigurationError(f"RunConfig.budget is a Budget(tokens=..., cost=...), not {self.budget!r}")
         if self.max_tool_errors < 0:
             raise ConfigurationError(f"RunConfig.max_tool_errors is 0 or more, not {self.max_tool_errors}")
 

@@ -88,7 +88,7 @@ class Context(ReadonlyContext):
 
     Args:
         function_call_id: The id of the call, for a tool.
-        tool_confirmation: The user's answer, for a tool that asked for confirmation.
+        tool_confirmation: The user's answer, for a tool that needed confirmation or asked for it.
     """
 
     __slots__ = ("_actions", "_state", "function_call_id", "tool_confirmation")
@@ -126,6 +126,25 @@ class Context(ReadonlyContext):
         """The same for each try of one tool call, and different for all others: give it to services that take one."""
         call = self.invocation_context.ledger.find(self.branch, self.function_call_id)
         return f"{self.invocation_id}:{self.function_call_id if call is None else call.key}"
+
+    def request_confirmation(self, *, hint: str | None = None, payload: Any = None) -> None:
+        """Has the user asked before this tool call does its work; what the tool returns now is not looked at.
+
+        Call it where ``tool_confirmation`` is None, and return. When the user has answered, yes or no, the tool is
+        called again with the same arguments, and ``tool_confirmation`` holds the answer: ``confirmed``, and what the
+        user put into ``payload``. An answer is used once.
+
+        Args:
+            hint: What the user is told.
+            payload: JSON that the user may fill in.
+
+        Raises:
+            InputValidationError: This is not a tool call.
+        """
+        if not self.function_call_id:
+            raise InputValidationError("request_confirmation asks about a tool call: use it in a tool")
+        asked = ToolConfirmation(hint=hint or "", payload=payload)
+        self._actions.requested_tool_confirmations[self.function_call_id] = asked
 
     # --- artifacts
 

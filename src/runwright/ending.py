@@ -6,7 +6,13 @@ from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from runwright.durable import RunStatus
-from runwright.errors import CallerLeftError, RunCancelledError, RunRolledBackError, RunwrightError
+from runwright.errors import (
+    BudgetExceededError,
+    CallerLeftError,
+    RunCancelledError,
+    RunRolledBackError,
+    RunwrightError,
+)
 from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext
 from runwright.log import RunLog
@@ -59,9 +65,11 @@ class Ending:
         said = Event(
             invocation_id=ctx.invocation_id,
             author=ctx.agent.name,
-            error_code="INVOCATION_ABORTED" if isinstance(error, RunCancelledError) else type(error).__name__,
+            error_code=_code(error),
             error_message=error.reason if isinstance(error, RunCancelledError) else str(error),
         )
+        if ctx.spending is not None:
+            ctx.spending.mark(said, ctx.ledger)
         # Where the caller left, nothing failed: as if it had iterated the run itself.
         left = isinstance(error, CallerLeftError)
         writes = self._log.may_write
@@ -130,6 +138,13 @@ class Ending:
                 await plugins.first_answer("after_run_callback", invocation_context=self._ctx)
         elif plugins.listens("on_run_error_callback"):
             await plugins.tell("on_run_error_callback", invocation_context=self._ctx, error=error)
+
+
+def _code(error: Exception) -> str:
+    """What an event says that a run failed with."""
+    if isinstance(error, RunCancelledError):
+        return "INVOCATION_ABORTED"
+    return "BUDGET_EXCEEDED" if isinstance(error, BudgetExceededError) else type(error).__name__
 
 
 def _status(error: BaseException) -> RunStatus:

@@ -27,6 +27,7 @@
      │   ├─ NodeTimeoutError                 and so did a node of a workflow
      │   └─ ModelTimeoutError (ModelError)   and so did a model's provider
      ├─ LlmCallsLimitExceededError           ``RunConfig.max_llm_calls`` is used up
+     ├─ BudgetExceededError                  and so is ``RunConfig.budget``; ``kind`` says what of it
      ├─ MissingDependencyError (ImportError) an extra is not installed; the message names it
      ├─ ModelError                           a model could not answer
      │   ├─ ModelNotFoundError (ValueError)  no model class is registered for the name
@@ -158,6 +159,22 @@ class NodeTimeoutError(DeadlineExceededError):
 
 class LlmCallsLimitExceededError(RunwrightError):
     """The run made as many model calls as ``RunConfig.max_llm_calls`` allows."""
+
+
+class BudgetExceededError(RunwrightError):
+    """The run has used up its ``RunConfig.budget``, or what is left is too little for the next model call.
+
+    Attributes:
+        kind: What of it: ``"tokens"``, ``"cost"``, ``"llm_calls"`` or ``"seconds"``.
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def again(self) -> "BudgetExceededError":
+        """The same, to be raised once more."""
+        return BudgetExceededError(str(self), kind=self.kind)
 
 
 class MissingDependencyError(RunwrightError, ImportError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runwright import clock
 from runwright.artifact import BaseArtifactService
+from runwright.budget import spending_of
 from runwright.config import RunConfig
 from runwright.credential import BaseCredentialService
 from runwright.durable import CallRecord
@@ -200,6 +201,10 @@ class InvocationContext:
         self.views: dict[Any, Any] = {} if views is None else views
         """What was derived from the session's events, kept from run to run by the one who made it."""
         self.ledger = Ledger() if ledger is None else ledger
+        self.spending = spending_of(self.run_config.budget)
+        """What the run has used of its budget, where it has one."""
+        if self.spending is not None:
+            self.spending.start(self.ledger)
         self.handover: Handover | None = None
         self.toolset_tools: dict[int, list[BaseTool]] = {}
         """What each toolset gave, by its identity: it is asked once in a run."""

@@ -76,3 +76,5 @@ def note_past(ctx: InvocationContext) -> None:
     for call in ledger.open_calls.values():
         if call.id in ledger.outside:
             call.status = "pending"
+    if ctx.spending is not None:
+        ctx.spending.recall(event for event in ctx.session.events if event.invocation_id == ctx.invocation_id)

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import aclosing
 from typing import Any, Literal
 
+from runwright.budget import Spending
 from runwright.errors import CallerLeftError, DeadlineExceededError, InputValidationError, RunCancelledError
 from runwright.event import Event
 from runwright.portal import Portal
@@ -81,11 +82,13 @@ class Run:
         portal: Portal,
         buffer_size: int,
         outlives_caller: bool = False,
+        budget: Spending | None = None,
     ) -> None:
         self._open_events = open_events
         self._portal = portal
         self._buffer_size = buffer_size
         self._outlives_caller = outlives_caller
+        self._budget = budget
         self._scope = CancelScope(on_stop=self._make_room)
         self._lock = threading.Lock()
         self._followers: list[_Follower] = []
@@ -131,16 +134,26 @@ class Run:
 
     @property
     def usage(self) -> GenerateContentResponseUsageMetadata:
-        """The tokens used so far, all model calls together."""
+        """The tokens used so far, and their cost, all model calls of its events together."""
         total = GenerateContentResponseUsageMetadata(
             prompt_token_count=0, candidates_token_count=0, total_token_count=0
         )
         for event in self._events:
             if (used := event.usage_metadata) is not None:
                 for name in used.__struct_fields__:
-                    if isinstance(count := getattr(used, name), int):
+                    if isinstance(count := getattr(used, name), int | float):
                         setattr(total, name, (getattr(total, name) or 0) + count)
         return total
+
+    @property
+    def cost(self) -> float | None:
+        """The same in US dollars; None where no price is known."""
+        return self.usage.cost
+
+    @property
+    def budget(self) -> Spending | None:
+        """What it has used of its budget, runs of its tools among it, and what is left; None without a budget."""
+        return self._budget
 
     def __str__(self) -> str:
         return self.text
@@ -273,6 +286,8 @@ class Run:
             if exits or isinstance(error, asyncio.CancelledError):
                 raise
         finally:
+            if self._budget is not None:
+                self._budget.stop()
             self._done.set()
             with self._lock:
                 followers = list(self._followers)

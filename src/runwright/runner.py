@@ -16,6 +16,7 @@ from runwright.agent import BaseAgent
 from runwright.app import App, check_app_name
 from runwright.artifact import BaseArtifactService
 from runwright.artifacts.in_memory import InMemoryArtifactService
+from runwright.budget import spending_of
 from runwright.closing import Done, close_each, models_of, toolsets_of
 from runwright.config import RunConfig, RunnerConfig, ToolThreadPoolConfig
 from runwright.credential import BaseCredentialService
@@ -316,6 +317,7 @@ class Runner:
             portal=self._portal,
             buffer_size=self.config.event_buffer_size,
             outlives_caller=outlives_caller,
+            budget=spending_of(request.run_config.budget if request.run_config is not None else None),
         )
         with self._lock:
             self._check_open()  # again: another thread may have closed it meanwhile
@@ -326,6 +328,9 @@ class Runner:
         """The request as it is run, once all that can be wrong with it was looked for."""
         self._check_open()
         whole = checked(request, agent=self.agent, run_config=self._run_config)
+        config = whole.run_config
+        if config is not None and (spending := spending_of(config.budget)) is not None:
+            whole.run_config = config.model_copy(update={"budget": spending})
         guest = request.agent
         if guest is not None and any(True for _ in toolsets_of(guest)):
             self._guests[id(guest)] = guest

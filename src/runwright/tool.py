@@ -12,12 +12,15 @@ from contextlib import aclosing
 from typing import Any, Literal, cast
 
 from runwright.context import Context, ReadonlyContext, ToolContext
-from runwright.errors import ConfigurationError
+from runwright.errors import ConfigurationError, ToolArgumentsError
 from runwright.model import LlmRequest
 from runwright.schema import Signature
 from runwright.types import FunctionDeclaration
 
 OnResume = Literal["replay", "ask", "never"]
+
+RequireConfirmation = bool | Callable[..., Any]
+"""Whether the user has to allow each call, or a function of a call's arguments that tells; it may be a coroutine's."""
 
 
 class BaseTool(ABC):
@@ -30,10 +33,14 @@ class BaseTool(ABC):
         timeout: Seconds that one call may take; None for ``RunConfig.tool_timeout``.
         on_resume: What becomes of a call that was under way when the process stopped. ``"never"``: it is not repeated,
             and the model is told that nobody knows whether it took effect; ``"replay"``: it is made again; ``"ask"``:
-            the user is asked. A call that had answered is never repeated.
+            the user is asked, which is the default where calls need confirmation. A call that had answered is never
+            repeated.
+        require_confirmation: Whether the user has to allow a call before it is made. The engine asks, and does not
+            make the call unless the answer is plainly yes. An answer is for one call, with its arguments, once.
     """
 
     on_resume: OnResume = "never"
+    require_confirmation: RequireConfirmation = False
 
     def __init__(
         self,
@@ -44,7 +51,11 @@ class BaseTool(ABC):
         custom_metadata: dict[str, Any] | None = None,
         timeout: float | None = None,
         on_resume: OnResume | None = None,
+        require_confirmation: RequireConfirmation = False,
     ) -> None:
+        if require_confirmation:
+            self.require_confirmation = require_confirmation
+            self.on_resume = "ask"
         if on_resume is not None:
             if on_resume not in ("replay", "ask", "never"):
                 raise ConfigurationError(f"on_resume of tool {name!r} is 'replay', 'ask' or 'never', not {on_resume!r}")
@@ -70,6 +81,23 @@ class BaseTool(ABC):
     def _get_declaration(self) -> FunctionDeclaration | None:
         """What a tool of one's own overrides to be shown to the model."""
         return None
+
+    async def check_require_confirmation(self, args: dict[str, Any], tool_context: ToolContext) -> bool:
+        """Whether the user has to allow this call. Override it to decide in another way.
+
+        Raises:
+            ToolArgumentsError: The arguments do not fit; the model is told, and the user is not asked.
+        """
+        needed = self.require_confirmation
+        if not callable(needed):
+            return bool(needed)
+        named = _named_by(needed, {**args, "tool_context": tool_context})
+        try:
+            inspect.signature(needed).bind(**named)
+        except TypeError as error:
+            raise ToolArgumentsError(f"Whether {self.name} may be called cannot be told: {error}") from error
+        answer = needed(**named)
+        return bool(await answer if inspect.isawaitable(answer) else answer)
 
     @abstractmethod
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
@@ -105,6 +133,8 @@ class FunctionTool(BaseTool):
         timeout: Seconds that one call may take.
         on_resume: What becomes of a call that was under way when the process stopped: ``"never"`` repeated, made again
             (``"replay"``: right where repeating does no harm), or the user is asked (``"ask"``).
+        require_confirmation: Whether the user has to allow each call; or a function that gets of the call's arguments
+            those that it names, and ``tool_context``, and tells.
 
     Raises:
         UnsupportedTypeError: A parameter's type cannot be shown to a model.
@@ -121,6 +151,7 @@ class FunctionTool(BaseTool):
         run_in_thread: bool = True,
         timeout: float | None = None,
         on_resume: OnResume | None = None,
+        require_confirmation: RequireConfirmation = False,
     ) -> None:
         if not callable(func):
             raise ConfigurationError(f"{func!r} cannot be a tool: give a function, a BaseTool or a BaseToolset")
@@ -133,6 +164,7 @@ class FunctionTool(BaseTool):
             custom_metadata=custom_metadata,
             timeout=timeout,
             on_resume=getattr(func, "on_resume", None) if on_resume is None else on_resume,
+            require_confirmation=require_confirmation,
         )
         is_function = inspect.isroutine(func) or isinstance(cast("Any", func), functools.partial)
         target: Any = func if is_function else cast("Any", type(cast("Any", func))).__call__
@@ -148,6 +180,15 @@ class FunctionTool(BaseTool):
 
     def _get_declaration(self) -> FunctionDeclaration:
         return self._declaration
+
+    async def check_require_confirmation(self, args: dict[str, Any], tool_context: ToolContext) -> bool:
+        if not self.require_confirmation:
+            return False
+        values = self.signature.decode(args)
+        if callable(self.require_confirmation):
+            parameters = inspect.signature(self.func).parameters.values()
+            values = {one.name: one.default for one in parameters if one.default is not one.empty} | values
+        return await super().check_require_confirmation(values, tool_context)
 
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
         values = self.signature.decode(args)
@@ -244,6 +285,14 @@ def _renamed(tool: BaseTool, name: str) -> BaseTool:
     twin = copy.copy(tool)
     twin.name = name
     return twin
+
+
+def _named_by(function: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the values that a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return values
+    return {name: value for name, value in values.items() if name in parameters}
 
 
 def _is_context(annotation: Any) -> bool:

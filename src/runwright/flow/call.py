@@ -3,14 +3,11 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runwright.context import ToolContext
 from runwright.durable import CallRecord
 from runwright.errors import (
-    ConfigurationError,
     LeaseLostError,
     ToolArgumentsError,
     ToolError,
@@ -18,7 +15,8 @@ from runwright.errors import (
     UnknownToolError,
 )
 from runwright.event import EventActions, ToolConfirmation
-from runwright.flow.pause import declined, what_became
+from runwright.flow.pause import Asking, Word, approval, declined, what_became
+from runwright.flow.result import Told, told, told_of
 from runwright.invocation import InvocationContext
 from runwright.plugin import first_answer
 from runwright.record import copy_json
@@ -42,7 +40,7 @@ class Outcome(NamedTuple):
     response: FunctionResponse | None
     actions: EventActions
     mistake: ToolError | None = None
-    question: ToolConfirmation | None = None
+    question: Asking | None = None
 
 
 class Call:
@@ -53,7 +51,7 @@ class Call:
         ctx: The agent's context.
         call: The call.
         tools: What the model may call, by name.
-        word: What the user has said to a question about this call.
+        word: What the user has said of this call.
     """
 
     __slots__ = ("_agent", "_args", "_call", "_context", "_ctx", "_entry", "_tool", "_word")
@@ -64,7 +62,7 @@ class Call:
         ctx: InvocationContext,
         call: FunctionCall,
         tools: Mapping[str, BaseTool],
-        word: ToolConfirmation | None,
+        word: Word | None,
     ) -> None:
         self._agent = agent
         self._ctx = ctx
@@ -72,7 +70,7 @@ class Call:
         self._word = word
         self._tool = tools.get(call.name or "") or _UnknownTool(call.name or "", tools)
         self._args: dict[str, Any] = copy_json(call.args) or {}
-        self._context = ToolContext(ctx, function_call_id=call.id, tool_confirmation=word)
+        self._context = ToolContext(ctx, function_call_id=call.id)
         self._entry = ctx.ledger.find(ctx.branch, call.id)
 
     async def outcome(self) -> Outcome:
@@ -88,54 +86,81 @@ class Call:
                 if self._entry is not None:
                     self._entry.status = "pending"
                 return Outcome(None, self._context.actions, question=question)
-            result = _as_response(self._tool, result)
+            given = told(self._tool, result)
             is_result = True
         except LeaseLostError:
             raise  # It is the run that failed, not the tool.
         except Exception as error:
-            self._answer(_told(error))
+            given = told_of(error)
+            self._answer(given)
             handled = await self._ask("on_tool_error_callback", error=error)
             # What a hook makes of a tool's failure is a result like any other; of a tool that does not exist none is.
             is_result = handled is not None and not isinstance(error, UnknownToolError)
             if handled is not None:
-                result = _as_response(self._tool, handled)
+                given = told(self._tool, handled)
             elif isinstance(error, ToolError):
                 mistake = error if isinstance(error, UnknownToolError | ToolArgumentsError) else None
-                result = _told(error)
             else:
                 raise
         if is_result:
-            self._answer(result)
-            changed = await self._ask("after_tool_callback", result=result)
-            result = result if changed is None else _as_response(self._tool, changed)
-        return Outcome(self._answer(result), self._context.actions, mistake)
+            self._answer(given)
+            changed = await self._ask("after_tool_callback", result=given.response)
+            given = given if changed is None else self._changed(given, changed)
+        return Outcome(self._answer(given), self._context.actions, mistake)
 
-    async def _result(self) -> tuple[Any, ToolConfirmation | None]:
+    def _changed(self, given: Told, changed: Any) -> Told:
+        """What a hook puts in a result's place; where it gives back the same object, changed, the files stay."""
+        instead = told(self._tool, changed)
+        return Told(instead.response, given.files) if changed is given.response else instead
+
+    async def _result(self) -> tuple[Any, Asking | None]:
         """What the tool, or a hook in its place, gives; and what the user is to be asked before it can."""
-        if self._word is not None and not self._word.confirmed:
-            return declined(), None
-        entry = self._entry
+        word, entry, write = self._word, self._entry, self._ctx.record_call
         past = self._ctx.recorded_calls.get(entry.key) if entry is not None else None
-        if past is not None:
-            result, question = what_became(past, self._tool, self._word)
-            self._context.actions.merge(past.actions)
+        has_leave = False
+        if word is not None:
+            if word.is_no:
+                return declined(word), None
+            has_leave = word.holds_for(past, has_ledger=write is not None)
+            past = self._past_of(word, past, has_leave)
+        if past is not None and not has_leave:
+            result, question = what_became(past, self._tool, was_asked=word is not None)
             if past.status == "finished" or result is not None or question is not None:
+                self._context.actions.merge(past.actions)
                 return result, question
+        if has_leave and word is not None:
+            self._context.tool_confirmation = word.told
+            if entry is not None:
+                entry.status = "cancelled"  # It waits for nobody any more.
         result = await self._ask("before_tool_callback")
-        if result is None:
-            write = self._ctx.record_call
-            if write is None or entry is None:
-                result = await self._run()
-            else:
-                row = CallRecord(
-                    invocation_id=self._ctx.invocation_id,
-                    call_id=entry.key,
-                    name=self._tool.name,
-                    attempts=1 if past is None else past.attempts + 1,
-                )
-                await write(row)
-                result = await self._run_recorded(row)
-        return result, None
+        if result is not None:
+            return result, None
+        attempts = 0 if past is None else past.attempts
+        if not has_leave and await self._tool.check_require_confirmation(self._args, self._context):
+            return None, approval(self._tool, attempts)
+        if write is None or entry is None:
+            result = await self._run()
+        else:
+            row = CallRecord(
+                invocation_id=self._ctx.invocation_id, call_id=entry.key, name=self._tool.name, attempts=attempts + 1
+            )
+            await write(row)
+            result = await self._run_recorded(row)
+        question = self._asked()
+        return result, None if question is None else Asking(question, True, attempts + 1)
+
+    def _past_of(self, word: Word, past: CallRecord | None, has_leave: bool) -> CallRecord | None:
+        """What is known of the call where the store has no ledger: whether a word was used, nobody knows."""
+        if self._ctx.record_call is not None or self._entry is None:
+            return past
+        if has_leave:
+            return None
+        return CallRecord(invocation_id=self._ctx.invocation_id, call_id=self._entry.key, name=self._tool.name)
+
+    def _asked(self) -> ToolConfirmation | None:
+        """What the tool wants the user asked before it does its work."""
+        asked = self._context.actions.requested_tool_confirmations
+        return asked.get(self._call.id or "") if asked else None
 
     async def _run_recorded(self, row: CallRecord) -> Any:
         """Runs the tool and writes into the ledger what it gave, before anything else is done with it."""
@@ -143,14 +168,15 @@ class Call:
         assert write is not None
         try:
             result = await self._run()
-            given = None if result is None and self._tool.is_long_running else _as_response(self._tool, result)
+            comes_later = self._asked() is not None or (result is None and self._tool.is_long_running)
+            given = None if comes_later else told(self._tool, result)
         except Exception as error:
-            await write(self._finished(row, _told(error)))
+            await write(self._finished(row, told_of(error)))
             raise
         await write(self._finished(row, given))
         return result
 
-    def _finished(self, row: CallRecord, given: dict[str, Any] | None) -> CallRecord:
+    def _finished(self, row: CallRecord, given: Told | None) -> CallRecord:
         response = None if given is None else self._answer(given)
         actions = self._context.actions.private_copy()
         actions.state_delta = without_temp(actions.state_delta)
@@ -174,9 +200,9 @@ class Call:
                 f"{tool.name} took longer than {seconds:g} seconds", "DEADLINE_EXCEEDED"
             ) from error
 
-    def _answer(self, told: dict[str, Any]) -> FunctionResponse:
+    def _answer(self, given: Told) -> FunctionResponse:
         """The call's response; it is what the log gets, too, should the run end before it is stored."""
-        response = FunctionResponse(id=self._call.id, name=self._call.name, response=told)
+        response = FunctionResponse(id=self._call.id, name=self._call.name, response=given.response, parts=given.files)
         if self._entry is not None:
             self._entry.response = response
         return response
@@ -192,34 +218,6 @@ class Call:
             callbacks = getattr(self._agent, hook)
             answer = await first_answer(callbacks, tool=tool, args=args, tool_context=context, **outcome)
         return answer
-
-
-def _told(error: Exception) -> dict[str, Any]:
-    if not isinstance(error, ToolError):
-        return {"error": f"{type(error).__name__}: {error}"}
-    told = {"error": str(error)}
-    if isinstance(error, ToolExecutionError) and error.error_type:
-        told["error_type"] = error.error_type
-    return told
-
-
-def _as_response(tool: BaseTool, result: Any) -> dict[str, Any]:
-    """A tool's result as the JSON object that the model is sent."""
-    try:
-        value: Any = msgspec.json.decode(msgspec.json.encode(result, enc_hook=_dumped))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"Tool {tool.name!r} returned {type(result).__name__}, which JSON cannot hold ({error}): return strings, "
-            "numbers, booleans, None, lists, dicts, dataclasses or models of such"
-        ) from error
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"result": value}
-
-
-def _dumped(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} is not JSON")
-    return dump(mode="json")
 
 
 class _UnknownTool(BaseTool):

@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runwright.event import Event, ToolConfirmation
+from runwright.event import Event, EventActions
 from runwright.flow.call import Call, Outcome
+from runwright.flow.pause import Word, word_on
 from runwright.invocation import InvocationContext
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, Part
@@ -20,7 +21,7 @@ async def run_calls(
     ctx: InvocationContext,
     calls: list[FunctionCall],
     tools: Mapping[str, BaseTool],
-    words: Mapping[str | None, ToolConfirmation],
+    words: Mapping[str | None, Word],
 ) -> list[Outcome]:
     """Runs the calls of one answer, all at the same time.
 
@@ -32,16 +33,20 @@ async def run_calls(
     """
     if len(calls) == 1:
         call = calls[0]
-        return [await Call(agent, ctx, call, tools, words.get(call.id) if words else None).outcome()]
-    return await _together([Call(agent, ctx, call, tools, words.get(call.id)).outcome() for call in calls])
+        return [await Call(agent, ctx, call, tools, word_on(call, words) if words else None).outcome()]
+    return await _together([Call(agent, ctx, call, tools, word_on(call, words)).outcome() for call in calls])
 
 
 def response_event(agent: "LlmAgent", ctx: InvocationContext, outcomes: list[Outcome]) -> Event | None:
-    """The one event with all responses, in the order of the calls; None where all answers come later."""
+    """The one event with all responses, in the order of the calls; None where all answers come later.
+
+    What tools wrote that ask the user first is with the question.
+    """
     parts = [Part(function_response=outcome.response) for outcome in outcomes if outcome.response is not None]
-    actions = outcomes[0].actions
-    for outcome in outcomes[1:]:
-        actions.merge(outcome.actions)
+    given = [outcome.actions for outcome in outcomes if outcome.question is None]
+    actions = given[0] if given else EventActions()
+    for more in given[1:]:
+        actions.merge(more)
     if not parts and not actions:
         return None
     return Event(

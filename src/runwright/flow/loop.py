@@ -41,6 +41,7 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     Raises:
         ToolError: The model made more mistakes in a row than ``RunConfig.max_tool_errors``.
         LlmCallsLimitExceededError: It was asked more often than ``RunConfig.max_llm_calls``.
+        BudgetExceededError: Too little is left of ``RunConfig.budget`` to ask it again.
     """
     model = agent.canonical_model
     keeper = OutputKeeper(agent)
@@ -71,9 +72,11 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
         event = response_event(agent, ctx, outcomes)
         asked = [(call, one.question) for call, one in zip(calls, outcomes, strict=True) if one.question is not None]
         if event is not None:
+            if ctx.spending is not None:
+                ctx.spending.mark(event, ctx.ledger)
             yield event
         if asked:
-            yield question_event(ctx, asked)
+            yield question_event(ctx, asked, [one.actions for one in outcomes if one.question is not None])
         if event is None or asked:
             return
         if event.actions.transfer_to_agent and ctx.handover is not None:
@@ -126,6 +129,8 @@ async def _answers(
         if watched
         else model.generate_content_async(request, streams)
     )
+    if ctx.spending is not None:
+        answering = ctx.spending.metered(answering, request, ctx.ledger)
     async with aclosing(answering) as responses:
         async for response in responses:
             if watched and on_error:

@@ -90,13 +90,11 @@ class Recall:
     def _see_what_is_left(self, said: Event, calls: list[FunctionCall]) -> None:
         """Tells the calls to make from those that wait for the user, where some were answered already."""
         ctx = self._ctx
-        asked = {question.call.id: question.answer for question in questions(ctx)}
+        asked = {call_id: of_call[-1].answer for call_id, of_call in questions(ctx).items()}
         left = [call for call in calls if ctx.ledger.find(ctx.branch, call.id) is not None]
         waits_outside = said.long_running_tool_ids or set[str]()
         self.calls = [
-            call
-            for call in left
-            if call.id not in waits_outside and (call.id not in asked or asked[call.id] is not None)
+            call for call in left if (asked[call.id] is not None if call.id in asked else call.id not in waits_outside)
         ]
         waits_for_word = any(call.id in asked and asked[call.id] is None for call in left)
         self.waits = waits_for_word or ctx.holds_up(said)

@@ -90,6 +90,11 @@ class ToolNode(BaseNode):
         args = self._arguments(ctx, node_input)
         result = await plugins.first_answer("before_tool_callback", tool=tool, tool_args=args, tool_context=ctx)
         if result is None:
+            if await tool.check_require_confirmation(args, ctx):
+                raise ConfigurationError(
+                    f"Tool {tool.name!r} needs the user's confirmation, which a node of a workflow cannot ask for: "
+                    "give it to an agent, or put a node before it that asks (RequestInput)"
+                )
             try:
                 result = await self._called(ctx, args)
             except Exception as error:
@@ -108,13 +113,14 @@ class ToolNode(BaseNode):
         tool, run = self.tool, ctx.invocation_context
         past = run.recorded_calls.get(ctx.node_path)
         if past is not None:
-            result, question = what_became(past, tool, None)
+            told, question = what_became(past, tool)
             if past.status == "finished":
-                if result is not None and "result" in result:
+                answered = (told.response if told is not None else None) or {}
+                if "result" in answered:
                     ctx.actions.merge(past.actions)
-                    return result["result"]
+                    return answered["result"]
                 # It had failed, and with it the run: going on means to try again.
-            elif result is not None or question is not None:
+            elif told is not None or question is not None:
                 unknown = f"The call of {tool.name} was interrupted: whether it took effect is not known"
                 raise ToolExecutionError(f"{unknown}; it is not repeated", "UNKNOWN")
         if run.record_call is None:

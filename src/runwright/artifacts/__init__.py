@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where files are kept. Each name is loaded when it is first used."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwright.artifact import USER_NAMESPACE, ArtifactVersion, BaseArtifactService
 from runwright.artifacts.in_memory import InMemoryArtifactService
+from runwright.lazy import lazy_names
 
 if TYPE_CHECKING:
     from runwright.artifacts.file import FileArtifactService
@@ -29,10 +29,4 @@ _HOMES = {
     "S3ArtifactService": "object_store",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

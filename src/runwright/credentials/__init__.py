@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where credentials are kept. Each name is loaded when it is first used."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService
 from runwright.credentials.in_memory import InMemoryCredentialService
 from runwright.credentials.session_state import SessionStateCredentialService
+from runwright.lazy import lazy_names
 
 if TYPE_CHECKING:
     from runwright.credentials.encrypted import EncryptedCredentialService
@@ -22,10 +22,4 @@ __all__ = [
 
 _HOMES = {"EncryptedCredentialService": "encrypted"}
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

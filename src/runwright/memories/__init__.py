@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where memories are kept. Each name is loaded when it is first used."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runwright.lazy import lazy_names
 from runwright.memories.in_memory import InMemoryMemoryService
 from runwright.memory import BaseMemoryService, Embedder, MemoryEntry, SearchMemoryResponse
 
@@ -40,10 +40,4 @@ _HOMES = {
     "SqliteMemoryService": "sqlite",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

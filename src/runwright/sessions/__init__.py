@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where sessions are kept. Each name is loaded when it is first used."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwright.durable import CallRecord, DurableSessionService, RunRecord, RunStatus
+from runwright.lazy import lazy_names
 from runwright.session import BaseSessionService, GetSessionConfig, ListSessionsResponse, Session
 from runwright.sessions.in_memory import InMemorySessionService
 
@@ -42,10 +42,4 @@ _HOMES = {
     "import_session": "archive",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

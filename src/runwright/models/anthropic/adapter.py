@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 
+from runwright.clients import LoopClients
 from runwright.errors import ModelAuthError, ModelBadRequestError, ModelResponseError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
@@ -33,7 +34,6 @@ from runwright.models.anthropic.request import (
     model_name,
 )
 from runwright.models.anthropic.traits import traits
-from runwright.models.clients import LoopClients
 from runwright.models.loading import load, load_now
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried

@@ -7,10 +7,10 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any
 
+from runwright.clients import LoopClients
 from runwright.errors import ModelAuthError, ModelBadRequestError, ModelResponseError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
-from runwright.models.clients import LoopClients
 from runwright.models.gemini.connection import Connection, http_client, stream_of
 from runwright.models.gemini.failures import gemini_error
 from runwright.models.gemini.request import generation, request_body

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from runwright.clients import LoopClients
 from runwright.errors import ConfigurationError, ModelAuthError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
-from runwright.models.clients import LoopClients
 from runwright.models.loading import load
 from runwright.models.openai import chat_request, responses_request
 from runwright.models.openai.answers import as_object, malformed, written_to_cache

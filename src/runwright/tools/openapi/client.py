@@ -3,13 +3,12 @@
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from weakref import WeakKeyDictionary
 
+from runwright.clients import LoopClients
 from runwright.errors import ConfigurationError, ToolExecutionError
 from runwright.tools.openapi.guard import AddressGuard
 from runwright.tools.openapi.request import Outgoing
@@ -77,8 +76,8 @@ class HttpClients:
         self._guard = guard
         self._factory = factory
         self._longest = longest
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._certificates: ssl.SSLContext | None = None
+        self._clients: LoopClients[Any] = LoopClients(self._new, _closed)
 
     async def send(self, request: Outgoing, *, follow: bool = True) -> Answer:
         """Sends a request, and follows where it is redirected to.
@@ -106,33 +105,18 @@ class HttpClients:
 
     async def close(self) -> None:
         """Closes the clients, each in its own loop where that one runs. The next request makes a new one."""
-        with self._lock:
-            clients = list(self._clients.items())
-            self._clients.clear()
-        here = asyncio.get_running_loop()
-        for loop, client in clients:
-            if loop is here:
-                await client.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.aclose(), loop))
+        await self._clients.close()
 
     async def _client(self) -> Any:
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            client = self._clients.get(loop)
-        if client is None:
-            # Reading the certificates takes a while.
-            made = await asyncio.to_thread(self._new)
-            with self._lock:
-                client = self._clients.setdefault(loop, made)
-            if client is not made:
-                await made.aclose()
-        return client
+        if self._factory is None and self._certificates is None:
+            # Reading them takes a while.
+            self._certificates = await asyncio.to_thread(optional(_TRANSPORT).ssl_context, self.verify)
+        return self._clients.get()
 
     def _new(self) -> Any:
         if self._factory is not None:
             return self._factory()
-        return optional(_TRANSPORT).new_client(self._guard, verify=self.verify)
+        return optional(_TRANSPORT).new_client(self._guard, ssl_context=self._certificates)
 
     async def _once(self, client: Any, request: Outgoing) -> Answer:
         url = request.whole_url
@@ -164,6 +148,10 @@ class HttpClients:
             await self._guard.addresses(host, port)
         except OSError:
             return  # Only the proxy knows the host.
+
+
+async def _closed(client: Any) -> None:
+    await client.aclose()
 
 
 def _redirected(request: Outgoing, status: int, url: str) -> Outgoing:

@@ -106,17 +106,20 @@ class _Stream(httpx2.AsyncByteStream):
         await self._answer.aclose()
 
 
-def new_client(guard: AddressGuard, *, verify: ssl.SSLContext | str | bool) -> httpx2.AsyncClient:
-    """A client that follows no redirects, keeps no cookies, and takes no proxy from the environment."""
+def ssl_context(verify: ssl.SSLContext | str | bool) -> ssl.SSLContext:
+    """How certificates are checked; they are read from disk."""
     if isinstance(verify, str):
         is_folder = Path(verify).is_dir()
-        context = ssl.create_default_context(capath=verify if is_folder else None, cafile=None if is_folder else verify)
-    else:
-        context = verify if isinstance(verify, ssl.SSLContext) else httpx2.create_ssl_context(verify=verify)
+        return ssl.create_default_context(capath=verify if is_folder else None, cafile=None if is_folder else verify)
+    return verify if isinstance(verify, ssl.SSLContext) else httpx2.create_ssl_context(verify=verify)
+
+
+def new_client(guard: AddressGuard, *, ssl_context: ssl.SSLContext) -> httpx2.AsyncClient:
+    """A client that follows no redirects, keeps no cookies, and takes no proxy from the environment."""
     # What one user's call was given must not go with another's.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return httpx2.AsyncClient(
-        transport=CheckedTransport(guard, ssl_context=context),
+        transport=CheckedTransport(guard, ssl_context=ssl_context),
         follow_redirects=False,
         timeout=None,
         trust_env=False,

@@ -2,12 +2,14 @@
 """LoopClients: each event loop has a client of its own."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
 from runwright import errors
-from runwright.models.clients import LoopClients
+from runwright.clients import LoopClients
 from runwright.models.loading import load, load_now
 
 
@@ -86,3 +88,62 @@ async def test_a_package_that_is_missing_names_its_extra() -> None:
     ):
         with pytest.raises(errors.MissingDependencyError, match=r"pip install 'runwright\[some-extra\]'"):
             await loading
+
+
+def test_clients_of_loops_that_are_gone_are_not_piled_up() -> None:
+    held = clients()
+    left: list[weakref.ref[Client]] = []
+
+    async def get() -> None:
+        left.append(weakref.ref(held.get()))
+
+    for _ in range(3):
+        asyncio.run(get())
+    gc.collect()
+    assert [one() is not None for one in left] == [False, False, True]
+
+
+async def test_a_client_that_does_not_close_keeps_no_other_from_it() -> None:
+    closed: list[str] = []
+
+    async def close(name: str) -> None:
+        closed.append(name)
+        if name == "broken":
+            raise OSError("it broke")
+
+    names = iter(["broken", "whole"])
+    held = LoopClients(lambda: next(names), close)
+    started, leave = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        held.get()
+        started.set()
+        await asyncio.to_thread(leave.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    thread.start()
+    await asyncio.to_thread(started.wait)
+    held.get()
+    with pytest.raises(OSError, match="it broke"):
+        await held.close()
+    leave.set()
+    await asyncio.to_thread(thread.join)
+    assert sorted(closed) == ["broken", "whole"]
+
+
+async def test_closing_does_not_wait_for_a_loop_that_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runwright.clients._SECONDS_TO_CLOSE", 0.05)
+    held = clients()
+    started, leave = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        held.get()
+        started.set()
+        leave.wait()  # as code does that blocks its loop
+
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    thread.start()
+    await asyncio.to_thread(started.wait)
+    await held.close()
+    leave.set()
+    await asyncio.to_thread(thread.join)

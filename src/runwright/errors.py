@@ -32,8 +32,9 @@
      ├─ ModelError                           a model could not answer
      │   ├─ ModelNotFoundError (ValueError)  no model class is registered for the name
      │   ├─ ModelAuthError                   the provider does not know the key, or does not allow it this
-     │   ├─ ModelRateLimitedError            too many requests or tokens; ``retry_after`` says when to ask again
-     │   ├─ ModelOverloadedError             the provider is too busy or broken just now
+     │   ├─ ModelBusyError                   it does not answer just now; ``retry_after`` says when to ask again
+     │   │   ├─ ModelRateLimitedError        too many requests or tokens
+     │   │   └─ ModelOverloadedError         too much to do, or something in it broke
      │   ├─ ModelTimeoutError                it took longer than it was given
      │   ├─ ModelConnectionError             there is no way to it, or the way broke before it answered
      │   ├─ ContextTooLongError              the request is longer than the model can read
@@ -203,8 +204,8 @@ class ModelAuthError(ModelError):
     """The provider does not know the key, or does not allow it this model or region."""
 
 
-class ModelRateLimitedError(ModelError):
-    """The provider takes no more requests or tokens for now, or the account has none left.
+class ModelBusyError(ModelError):
+    """The provider does not answer just now: the same request may succeed later.
 
     Attributes:
         retry_after: In how many seconds to ask again, where the provider said so.
@@ -222,23 +223,12 @@ class ModelRateLimitedError(ModelError):
         self.retry_after = retry_after
 
 
-class ModelOverloadedError(ModelError):
-    """The provider is too busy, or something in it broke: the same request may succeed later.
+class ModelRateLimitedError(ModelBusyError):
+    """The provider takes no more requests or tokens for now, or the account has none left."""
 
-    Attributes:
-        retry_after: In how many seconds to ask again, where the provider said so.
-    """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        status: int | None = None,
-        provider: str | None = None,
-    ) -> None:
-        super().__init__(message, status=status, provider=provider)
-        self.retry_after = retry_after
+class ModelOverloadedError(ModelBusyError):
+    """The provider is too busy, or something in it broke."""
 
 
 class ModelTimeoutError(ModelError, DeadlineExceededError):

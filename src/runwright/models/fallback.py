@@ -10,10 +10,10 @@ from runwright.errors import (
     ConfigurationError,
     ContextTooLongError,
     ModelAuthError,
+    ModelBusyError,
     ModelConnectionError,
     ModelError,
     ModelOverloadedError,
-    ModelRateLimitedError,
     ModelResponseError,
     ModelTimeoutError,
 )
@@ -23,9 +23,8 @@ from runwright.models.circuit import Circuit
 
 _ILL = (
     ModelAuthError,
+    ModelBusyError,
     ModelConnectionError,
-    ModelOverloadedError,
-    ModelRateLimitedError,
     ModelResponseError,
     ModelTimeoutError,
 )

@@ -10,9 +10,8 @@ from typing import Any
 from runwright.errors import (
     ConfigurationError,
     MissingDependencyError,
+    ModelBusyError,
     ModelConnectionError,
-    ModelOverloadedError,
-    ModelRateLimitedError,
 )
 from runwright.event import LlmResponse
 
@@ -100,7 +99,7 @@ def _retrying(policy: RetryPolicy) -> Any:
         return doubling(state) if asked is None else asked
 
     return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((ModelRateLimitedError, ModelOverloadedError, ModelConnectionError)),
+        retry=tenacity.retry_if_exception_type((ModelBusyError, ModelConnectionError)),
         stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline),
         wait=wait,
         reraise=True,

@@ -24,6 +24,7 @@ from runwright.models.openai.names import Settings
 from runwright.models.openai.schemas import OutputForm, output_form
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 
 _PROVIDER = "litellm"
 
@@ -83,13 +84,14 @@ class LiteLlm(BaseLlm):
         sdk.suppress_debug_info = True  # else it prints advice with each failure
         form = output_form(llm_request.config)
         given = self._given(llm_request, form, stream)
+        renamed = PLAIN_NAMES.changed(llm_request.config)
 
         def ask() -> AsyncGenerator[LlmResponse, None]:
             return self._answers(sdk, given, ChatAnswer(form), stream)
 
         async with aclosing(retried(ask, self.retry)) as responses:
             async for response in responses:
-                yield response
+                yield with_own_names(response, renamed)
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request has, as ``litellm`` estimates them here, without asking the provider."""

@@ -37,6 +37,7 @@ from runwright.models.anthropic.traits import traits
 from runwright.models.loading import load, load_now
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 
 _PATH = "/v1/messages"
 _COUNT_PATH = "/v1/messages/count_tokens"
@@ -117,6 +118,7 @@ class Claude(BaseLlm):
         """
         sdk = await load("anthropic", "anthropic")
         asked = self._asked(sdk, llm_request)
+        renamed = PLAIN_NAMES.changed(llm_request.config)
         streams = stream or asked.body["max_tokens"] > LONGEST_UNSTREAMED
         while asked is not None:
             again = None
@@ -124,7 +126,7 @@ class Claude(BaseLlm):
                 async with aclosing(retried(partial(self._answers, asked, streams), self.retry)) as responses:
                     async for response in responses:
                         if stream or not response.partial:
-                            yield response
+                            yield with_own_names(response, renamed)
             except ModelBadRequestError as error:
                 if (again := self._without_container(asked, error)) is None:
                     raise

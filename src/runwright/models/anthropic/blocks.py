@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from runwright.models.anthropic.failures import PROVIDER
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import Content, FunctionCall, Part
 
 MALFORMED = "malformed_json"
@@ -88,7 +89,7 @@ def call_id(given: str) -> str:
 
 
 def _call(call: FunctionCall) -> dict[str, Any]:
-    return {"id": call_id(call.id or ""), "name": call.name or "", "input": call.args or {}}
+    return {"id": call_id(call.id or ""), "name": PLAIN_NAMES.shown(call.name or ""), "input": call.args or {}}
 
 
 def _thought_block(part: Part, rest: dict[str, Any]) -> dict[str, Any] | None:

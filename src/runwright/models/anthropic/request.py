@@ -16,6 +16,7 @@ from runwright.models.anthropic.blocks import kept_container
 from runwright.models.anthropic.messages import messages_of, system_text
 from runwright.models.anthropic.schemas import answer_schema, tools_of
 from runwright.models.anthropic.traits import Traits
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import FunctionCallingConfigMode, GenerateContentConfig, ThinkingConfig
 
 _logger = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ def _tool_choice(config: GenerateContentConfig, functions: list[dict[str, Any]])
         return {"type": "none"}
     if mode is not FunctionCallingConfigMode.ANY or calling is None:
         return {"type": "auto"}
-    allowed = calling.allowed_function_names or []
+    allowed = [PLAIN_NAMES.shown(name) for name in calling.allowed_function_names or ()]
     if len(allowed) == 1:
         return {"type": "tool", "name": allowed[0]}
     if allowed:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from runwright.models.openapi import json_schema_of
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.schema import json_schema
 from runwright.types import FunctionDeclaration, GenerateContentConfig, Schema, Tool
 
@@ -51,4 +52,5 @@ def _function(declaration: FunctionDeclaration) -> dict[str, Any]:
         schema = declaration.parameters_json_schema
     elif declaration.parameters is not None:
         schema = json_schema_of(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
-    return {"name": declaration.name or "", "description": declaration.description or "", "input_schema": schema}
+    name = PLAIN_NAMES.shown(declaration.name or "")
+    return {"name": name, "description": declaration.description or "", "input_schema": schema}

@@ -13,11 +13,12 @@ from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
 from runwright.models.gemini.connection import Connection, http_client, stream_of
 from runwright.models.gemini.failures import gemini_error
-from runwright.models.gemini.request import generation, request_body
+from runwright.models.gemini.request import TOOL_NAMES, generation, request_body
 from runwright.models.gemini.response import PROVIDER, Joined, read_answer
 from runwright.models.loading import load
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.tool_names import with_own_names
 from runwright.types import HttpRetryOptions
 
 _VERSION = "v1beta"
@@ -97,13 +98,14 @@ class Gemini(BaseLlm):
         """
         client = await self._client()
         arguments = self._arguments(client, llm_request)
+        renamed = TOOL_NAMES.changed(llm_request.config)
         ask = partial(_streamed if stream else _whole, client.aio.models, arguments)
         async with aclosing(retried(ask, self._policy(llm_request))) as responses:
             async for response in responses:
                 if not response.partial:
                     model = response.model_version or arguments["model"]
                     await priced(response.usage_metadata, provider="google", model=model)
-                yield response
+                yield with_own_names(response, renamed)
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens the request has, its instructions and tools included.

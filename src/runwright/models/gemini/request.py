@@ -13,10 +13,13 @@ from typing import Any, cast
 import msgspec
 
 from runwright.model import LlmRequest
+from runwright.models.tool_names import ToolNames
 from runwright.record import Record
 from runwright.schema import json_schema
 from runwright.types import Content, GenerateContentConfig, Part, Schema, Tool, to_content
 
+TOOL_NAMES = ToolNames("A-Za-z0-9_.:-", first="A-Za-z_")
+"""What the API takes as the name of a function."""
 NOTHING_SAID = "Handle the requests as specified in the System Instruction."
 """What ADK's agents say where nobody has said anything."""
 MODEL_SAID_LAST = "Go on with what you were asked. If there is nothing left to do, say in short what was done."
@@ -84,6 +87,8 @@ def request_body(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, 
     body["contents"] = _contents(request, vertex=vertex)
     if generation(model) >= 3:
         _sign_calls(body["contents"])
+    if TOOL_NAMES.changed(config):
+        _rename(body)
     if (http := config.http_options) is not None and http.extra_body:
         _merge(body, http.extra_body)
     return body
@@ -107,6 +112,21 @@ def _sign_calls(contents: list[Any]) -> None:
             call = next((part for part in content["parts"] if "functionCall" in part), None)
             if call is not None:
                 call.setdefault("thoughtSignature", _UNSIGNED)
+
+
+def _rename(body: dict[str, Any]) -> None:
+    """Gives functions names that the API takes, wherever they are named."""
+    for content in body["contents"]:
+        for part in content["parts"]:
+            for kind in ("functionCall", "functionResponse"):
+                if (named := part.get(kind)) is not None:
+                    named["name"] = TOOL_NAMES.shown(named.get("name") or "")
+    for tool in body["tools"]:
+        if declared := tool.get("functionDeclarations"):
+            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one["name"])} for one in declared]
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    if "allowedFunctionNames" in calling:
+        calling["allowedFunctionNames"] = [TOOL_NAMES.shown(name) for name in calling["allowedFunctionNames"]]
 
 
 def _said_by_user(text: str) -> dict[str, Any]:

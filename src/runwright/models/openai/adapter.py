@@ -26,6 +26,7 @@ from runwright.models.openai.responses_answer import ResponsesAnswer
 from runwright.models.openai.schemas import OutputForm, output_form
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 from runwright.types import HttpOptions
 
 _CHARACTERS_PER_TOKEN = 4
@@ -132,6 +133,7 @@ class OpenAI(BaseLlm):
         settings = self._settings(llm_request)
         body = _encoded(api.body(llm_request, settings, form, stream=stream))
         post = partial(await self._post(llm_request), api.path, body)
+        renamed = PLAIN_NAMES.changed(llm_request.config)
 
         def ask() -> AsyncGenerator[LlmResponse, None]:
             answer = api.answer(form)
@@ -142,7 +144,7 @@ class OpenAI(BaseLlm):
                 if not response.partial:
                     usage, model = response.usage_metadata, response.model_version or settings.model
                     await priced(usage, provider=PROVIDER, model=model, cache_write_tokens=written_to_cache(usage))
-                yield response
+                yield with_own_names(response, renamed)
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request holds: asked of the Responses API; with ``api="chat"`` estimated from its length.

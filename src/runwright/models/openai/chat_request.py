@@ -16,6 +16,7 @@ from runwright.models.openai.names import Settings
 from runwright.models.openai.pairing import CallIds
 from runwright.models.openai.responses_request import shown_text
 from runwright.models.openai.schemas import OutputForm
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import Content, FunctionResponse, GenerateContentConfig, Part
 
 PATH = "/chat/completions"
@@ -158,7 +159,7 @@ def _said(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:
             if isinstance(field := rest.get("field"), str):
                 beside[field] = beside.get(field, "") + (part.text or "")
         elif part.function_call is not None:
-            function = {"name": part.function_call.name or "", "arguments": arguments_of(part)}
+            function = {"name": PLAIN_NAMES.shown(part.function_call.name or ""), "arguments": arguments_of(part)}
             call = {"id": ids.called(part.function_call), "type": "function", "function": function}
             calls.append(call | rest.get("call", {}))
         elif not rest.get("shown") and (text := shown_text(part)):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 from runwright.models.openai.schemas import parameters, strict_schema
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import (
     FunctionCallingConfigMode,
     FunctionDeclaration,
@@ -55,7 +56,8 @@ def _function(declaration: FunctionDeclaration, own: bool) -> ShownFunction:
     given = parameters(declaration)
     strict = strict_schema(given) if own else None
     schema = given if strict is None else strict
-    return ShownFunction(declaration.name or "", declaration.description or None, schema, strict is not None)
+    name = PLAIN_NAMES.shown(declaration.name or "")
+    return ShownFunction(name, declaration.description or None, schema, strict is not None)
 
 
 def _native(tool: Tool) -> list[dict[str, Any]]:
@@ -79,7 +81,7 @@ def tool_choice(config: GenerateContentConfig) -> ToolChoice | None:
     calling = config.tool_config.function_calling_config if config.tool_config is not None else None
     if calling is None or not config.tools:
         return None
-    names = calling.allowed_function_names or []
+    names = [PLAIN_NAMES.shown(name) for name in calling.allowed_function_names or ()]
     if calling.mode == FunctionCallingConfigMode.NONE:
         return ToolChoice("none", [])
     if calling.mode == FunctionCallingConfigMode.ANY:

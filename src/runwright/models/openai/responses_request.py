@@ -23,6 +23,7 @@ from runwright.models.openai.kept import answer_text, arguments_of, rest_of, sig
 from runwright.models.openai.names import Settings, reasons, takes_reasoning
 from runwright.models.openai.pairing import CallIds
 from runwright.models.openai.schemas import OutputForm
+from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import Content, FunctionResponse, GenerateContentConfig, Part
 
 PATH = "/responses"
@@ -165,7 +166,8 @@ def _said(parts: list[Part], settings: Settings, ids: CallIds) -> list[dict[str,
             continue
         elif part.function_call is not None:
             rest = _rest(part, reasoned)
-            call = {"call_id": ids.called(part.function_call), "name": part.function_call.name or ""}
+            name = PLAIN_NAMES.shown(part.function_call.name or "")
+            call = {"call_id": ids.called(part.function_call), "name": name}
             items.append({"type": "function_call", **rest, **call, "arguments": arguments_of(part)})
         elif text := shown_text(part):
             items.append(_message(text, _rest(part, reasoned)))

@@ -4,8 +4,8 @@
 import importlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from runwright.errors import (
     ConfigurationError,
@@ -14,6 +14,7 @@ from runwright.errors import (
     ModelConnectionError,
 )
 from runwright.event import LlmResponse
+from runwright.types import HttpRetryOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,14 @@ class RetryPolicy:
         for name in ("initial_delay", "max_delay", "deadline"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"RetryPolicy.{name} is in seconds, 0 or more, not {getattr(self, name)}")
+
+    def with_options(self, options: HttpRetryOptions | None) -> Self:
+        """The policy with what is said otherwise in ADK's words."""
+        if options is None:
+            return self
+        attempts = None if options.attempts is None else max(1, options.attempts)
+        named = {"attempts": attempts, "initial_delay": options.initial_delay, "max_delay": options.max_delay}
+        return replace(self, **{name: value for name, value in named.items() if value is not None})
 
 
 NO_RETRY = RetryPolicy(attempts=1)

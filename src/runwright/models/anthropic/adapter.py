@@ -25,6 +25,7 @@ from runwright.models.anthropic.answer import (
 )
 from runwright.models.anthropic.failures import PROVIDER, cut_off, failure_of
 from runwright.models.anthropic.request import (
+    LEFT_OUT,
     LONGEST_UNSTREAMED,
     SAMPLING,
     SAMPLING_VERSION,
@@ -40,13 +41,14 @@ from runwright.models.retry import RetryPolicy, retried
 from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 
 _PATH = "/v1/messages"
-_COUNT_PATH = "/v1/messages/count_tokens"
+_COUNT = "/count_tokens"
 _MOST_PAUSES = 10
 
 
 class _Asked(NamedTuple):
     """A request as it is sent."""
 
+    url: str
     body: dict[str, Any]
     options: dict[str, Any]
 
@@ -118,12 +120,15 @@ class Claude(BaseLlm):
         """
         sdk = await load("anthropic", "anthropic")
         asked = self._asked(sdk, llm_request)
+        LEFT_OUT.tell(llm_request.config)
+        http = llm_request.config.http_options
+        policy = self.retry.with_options(http.retry_options if http is not None else None)
         renamed = PLAIN_NAMES.changed(llm_request.config)
         streams = stream or asked.body["max_tokens"] > LONGEST_UNSTREAMED
         while asked is not None:
             again = None
             try:
-                async with aclosing(retried(partial(self._answers, asked, streams), self.retry)) as responses:
+                async with aclosing(retried(partial(self._answers, asked, streams), policy)) as responses:
                     async for response in responses:
                         if stream or not response.partial:
                             yield with_own_names(response, renamed)
@@ -139,7 +144,7 @@ class Claude(BaseLlm):
             ModelError: The provider could not say.
         """
         asked = self._asked(await load("anthropic", "anthropic"), llm_request)
-        given = await self._post(_COUNT_PATH, count_body(asked.body), asked.options)
+        given = await self._post(asked.url + _COUNT, count_body(asked.body), asked.options)
         count = given.get("input_tokens")
         if not isinstance(count, int):
             raise ModelResponseError(f"anthropic answered with no count of tokens: {given!r:.200}", provider=PROVIDER)
@@ -176,13 +181,14 @@ class Claude(BaseLlm):
         options: dict[str, Any] = {"headers": headers, "max_retries": 0}
         if given is not None and given.timeout is not None:
             options["timeout"] = given.timeout / 1000
-        return _Asked(body, options)
+        base = (given.base_url or "").rstrip("/") if given is not None else ""
+        return _Asked(base + _PATH, body, options)
 
     def _without_container(self, asked: _Asked, error: ModelBadRequestError) -> _Asked | None:
         """The request without the place where the provider's tools ran before, should that be gone."""
         if "container" not in asked.body or "container" in self.extra_body or "container" not in str(error).lower():
             return None
-        return _Asked({name: value for name, value in asked.body.items() if name != "container"}, asked.options)
+        return asked._replace(body={name: value for name, value in asked.body.items() if name != "container"})
 
     async def _answers(self, asked: _Asked, streams: bool) -> AsyncGenerator[LlmResponse, None]:
         """Asks once, and again for what is left of a turn that is paused."""
@@ -195,12 +201,12 @@ class Claude(BaseLlm):
                 body.setdefault("container", {"id": whole["container"]["id"]})
             if streams:
                 assembly = Assembly()
-                async with aclosing(self._chunks(body, asked.options, assembly)) as chunks:
+                async with aclosing(self._chunks(asked.url, body, asked.options, assembly)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 message = assembly.message
             else:
-                message = await self._post(_PATH, body, asked.options)
+                message = await self._post(asked.url, body, asked.options)
             whole = continued(whole, message)
             if whole.get("stop_reason") != PAUSED:
                 break
@@ -213,12 +219,12 @@ class Claude(BaseLlm):
         yield response
 
     async def _chunks(
-        self, body: dict[str, Any], options: dict[str, Any], assembly: Assembly
+        self, url: str, body: dict[str, Any], options: dict[str, Any], assembly: Assembly
     ) -> AsyncGenerator[LlmResponse, None]:
         """The chunks of one message, which ``assembly`` puts together."""
         sdk, http = load_now("anthropic", "anthropic"), load_now("httpx2", "anthropic")
         try:
-            stream = await self._send(_PATH, body, options, stream=True, stream_cls=sdk.AsyncStream[object])
+            stream = await self._send(url, body, options, stream=True, stream_cls=sdk.AsyncStream[object])
             async with stream:
                 async for event in stream:
                     if (chunk := assembly.add(event)) is not None:
@@ -228,23 +234,23 @@ class Claude(BaseLlm):
         if not assembly.is_whole:
             raise cut_off()
 
-    async def _post(self, path: str, body: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    async def _post(self, url: str, body: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         """What is answered, as JSON."""
         sdk, http = load_now("anthropic", "anthropic"), load_now("httpx2", "anthropic")
         try:
-            answer = await self._send(path, body, options)
+            answer = await self._send(url, body, options)
         except (sdk.AnthropicError, http.HTTPError, ValueError) as error:
             raise failure_of(error, sdk, http) from error
         if not isinstance(answer, dict):
             raise ModelResponseError(f"anthropic answered with no JSON object: {answer!r:.200}", provider=PROVIDER)
         return cast("dict[str, Any]", answer)
 
-    async def _send(self, path: str, body: dict[str, Any], options: dict[str, Any], **streaming: Any) -> Any:
+    async def _send(self, url: str, body: dict[str, Any], options: dict[str, Any], **streaming: Any) -> Any:
         """Sends a body as it is, and gives what comes as JSON: neither is made into the SDK's types and back."""
         client = self._clients.get()
         if self.client is not None:  # a cloud's client takes the body apart
-            return await client.post(path, cast_to=object, body=body, options=options, **streaming)
-        return await client.post(path, cast_to=object, content=_encoded(body), options=options, **streaming)
+            return await client.post(url, cast_to=object, body=body, options=options, **streaming)
+        return await client.post(url, cast_to=object, content=_encoded(body), options=options, **streaming)
 
     def _new_client(self) -> Any:
         if self.client is not None:

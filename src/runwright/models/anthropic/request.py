@@ -5,7 +5,6 @@ The body's keys, tools and settings have a fixed order and the messages come beh
 of a turn starts with the bytes of the one before.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,16 +15,19 @@ from runwright.models.anthropic.blocks import kept_container
 from runwright.models.anthropic.messages import messages_of, system_text
 from runwright.models.anthropic.schemas import answer_schema, tools_of
 from runwright.models.anthropic.traits import Traits
+from runwright.models.left_out import LeftOut
 from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import FunctionCallingConfigMode, GenerateContentConfig, ThinkingConfig
-
-_logger = logging.getLogger(__name__)
 
 ANSWER_TOOL = "give_answer"
 """The tool that a model answers by calling which cannot be held to a form otherwise."""
 
 LONGEST_UNSTREAMED = 21_000
 """The most tokens that an answer may have which is not streamed: the SDK's ten minutes, at the provider's pace."""
+
+LEFT_OUT = LeftOut(
+    "Anthropic", ("max_output_tokens", "service_tier", "stop_sequences", "temperature", "top_k", "top_p")
+)
 
 SAMPLING = frozenset({"temperature", "top_k", "top_p"})
 
@@ -108,13 +110,39 @@ def build_body(
         UnsupportedTypeError: The type of the answer has no JSON Schema.
     """
     config = request.config
-    body: dict[str, Any] = {"model": model}
     thinking, effort = _thinking(config.thinking_config, takes)
-    body["max_tokens"] = config.max_output_tokens or max_tokens or _default_max_tokens(takes, thinking)
-    body.update(_settings(config, takes))
-    functions, tools = tools_of(config.tools)
-    tools = [*functions, *tools, *map(dict, server_tools)]
+    most = config.max_output_tokens or max_tokens or _default_max_tokens(takes, thinking)
+    body: dict[str, Any] = {"model": model, "max_tokens": most, **_settings(config, takes, model)}
+    if cache is not None and cache.messages == "automatic":
+        body["cache_control"] = cache.mark()
+    if thinking is not None:
+        body["thinking"] = thinking
+    body |= _tools_and_form(config, takes, thinking, effort, server_tools, shape)
+    if system := system_text(config.system_instruction):
+        body["system"] = system
+    if cache is not None:
+        _mark_head(body, cache)
+    body["messages"] = messages_of(request.contents)
+    if cache is not None and isinstance(cache.messages, int):
+        _mark_last(body["messages"], cache.messages, cache.mark())
+    runs_there = any("input_schema" not in tool for tool in body.get("tools", ()))
+    if runs_there and (container := kept_container(request.contents)) is not None:
+        body["container"] = {"id": container}
+    return body
+
+
+def _tools_and_form(
+    config: GenerateContentConfig,
+    takes: Traits,
+    thinking: Mapping[str, Any] | None,
+    effort: str | None,
+    server_tools: list[dict[str, Any]],
+    shape: Callable[[dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """What may be called, and what form the answer is to have: by the provider's own way, or else by a tool for it."""
+    functions, others = tools_of(config.tools)
     choice = _tool_choice(config, functions)
+    tools = [*functions, *others, *map(dict, server_tools)]
     schema = answer_schema(config)
     output: dict[str, Any] = {} if effort is None else {"effort": effort}
     if schema is not None and takes.formats:
@@ -122,28 +150,16 @@ def build_body(
     elif schema is not None:
         tools.append(_answer_tool(schema))
         choice = _answer_choice(functions, thinking)
-    if cache is not None and cache.messages == "automatic":
-        body["cache_control"] = cache.mark()
-    if thinking is not None:
-        body["thinking"] = thinking
-    if output:
-        body["output_config"] = output
-    if choice is not None:
-        body["tool_choice"] = choice
-    if tools:
-        if cache is not None and cache.tools:
-            tools[-1] = {**tools[-1], "cache_control": cache.mark()}
-        body["tools"] = tools
-    if system := system_text(config.system_instruction):
-        body["system"] = system
-        if cache is not None and cache.system:
-            body["system"] = [{"type": "text", "text": system, "cache_control": cache.mark()}]
-    body["messages"] = messages_of(request.contents)
-    if cache is not None and isinstance(cache.messages, int):
-        _mark_last(body["messages"], cache.messages, cache.mark())
-    if len(tools) > len(functions) and (container := kept_container(request.contents)) is not None:
-        body["container"] = {"id": container}
-    return body
+    made = {"output_config": output, "tool_choice": choice, "tools": tools}
+    return {name: value for name, value in made.items() if value}
+
+
+def _mark_head(body: dict[str, Any], cache: PromptCache) -> None:
+    """Marks what comes before the messages."""
+    if cache.tools and "tools" in body:
+        body["tools"][-1] = {**body["tools"][-1], "cache_control": cache.mark()}
+    if cache.system and "system" in body:
+        body["system"] = [{"type": "text", "text": body["system"], "cache_control": cache.mark()}]
 
 
 def count_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,22 +173,24 @@ def _default_max_tokens(takes: Traits, thinking: Mapping[str, Any] | None) -> in
     return max(takes.max_tokens, budget + _BESIDE_BUDGET)
 
 
-def _settings(config: GenerateContentConfig, takes: Traits) -> dict[str, Any]:
+def _settings(config: GenerateContentConfig, takes: Traits, model: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     sampling = {
         "temperature": config.temperature,
         "top_k": None if config.top_k is None else int(config.top_k),
         "top_p": config.top_p,
     }
-    given = {name: value for name, value in sampling.items() if value is not None}
-    if given and not takes.samples:
-        _logger.debug("This model takes no %s, which is left out", ", ".join(given))
-    elif given:
-        settings.update(given)
+    for name, value in sampling.items():
+        if value is not None and takes.samples:
+            settings[name] = value
+        elif value is not None:
+            LEFT_OUT.tell_of(f"{name} for {model}")
     if config.stop_sequences:
         settings["stop_sequences"] = list(config.stop_sequences)
     if config.service_tier in ("auto", "standard_only"):
         settings["service_tier"] = config.service_tier
+    elif config.service_tier is not None:
+        LEFT_OUT.tell_of(f"service_tier {config.service_tier!r}")
     return settings
 
 

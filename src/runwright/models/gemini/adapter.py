@@ -13,8 +13,9 @@ from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
 from runwright.models.gemini.connection import Connection, http_client, stream_of
 from runwright.models.gemini.failures import gemini_error
-from runwright.models.gemini.request import TOOL_NAMES, generation, request_body
+from runwright.models.gemini.request import ON_VERTEX, TAKEN, TOOL_NAMES, generation, request_body
 from runwright.models.gemini.response import PROVIDER, Joined, read_answer
+from runwright.models.left_out import LeftOut
 from runwright.models.loading import load
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
@@ -26,6 +27,8 @@ _VERSION = "v1beta"
 _PLACEHOLDER = "-"
 """Stands for the messages in what the SDK is given. They go beside it (``extra_body``), in the API's JSON already: the
 SDK would read and convert each of them anew for each request, which takes most of its time in a long conversation."""
+_LEFT_OUT = LeftOut("The Gemini API", TAKEN)
+_LEFT_OUT_ON_VERTEX = LeftOut("Vertex AI", TAKEN | ON_VERTEX)
 
 
 class Gemini(BaseLlm):
@@ -143,6 +146,7 @@ class Gemini(BaseLlm):
         """What the SDK is called with."""
         model = request.model or self.model
         vertex = bool(client.vertexai)
+        (_LEFT_OUT_ON_VERTEX if vertex else _LEFT_OUT).tell(request.config)
         options: dict[str, Any] = {"extra_body": request_body(request, model=model, vertex=vertex)}
         if self._version is not None and not vertex:
             options["api_version"] = self._version
@@ -155,14 +159,8 @@ class Gemini(BaseLlm):
 
     def _policy(self, request: LlmRequest) -> RetryPolicy:
         http = request.config.http_options
-        given = self.retry_options if http is None or http.retry_options is None else http.retry_options
-        if given is None:
-            return self.retry
-        named = {"attempts": given.attempts, "initial_delay": given.initial_delay, "max_delay": given.max_delay}
-        settings: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-        if "attempts" in settings:
-            settings["attempts"] = max(1, settings["attempts"])
-        return RetryPolicy(**settings)
+        own = self.retry_options if http is None or http.retry_options is None else http.retry_options
+        return self.retry.with_options(own)
 
     async def _client(self) -> Any:
         if self.client is not None:

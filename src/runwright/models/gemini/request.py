@@ -52,9 +52,10 @@ _GENERATION = (
 """The settings that are part of ``generationConfig``, under their own names."""
 _BESIDE = ("tool_config", "safety_settings", "cached_content", "labels", "service_tier", "model_armor_config")
 """Those that stand beside it."""
-_VERTEX_ONLY = frozenset(
-    {"audio_timestamp", "labels", "model_armor_config", "model_selection_config", "routing_config"}
-)
+ON_VERTEX = frozenset({"audio_timestamp", "labels", "model_armor_config", "model_selection_config", "routing_config"})
+"""Those that Vertex AI alone has."""
+TAKEN = frozenset({*_GENERATION, *_BESIDE, "http_options.api_version"}) - ON_VERTEX
+"""What both APIs have of a request's settings."""
 
 
 def generation(model: str) -> int:
@@ -201,7 +202,7 @@ def _is_openapi(schema: Any) -> bool:
 
 def _put(shown: dict[str, Any], config: GenerateContentConfig, name: str, *, vertex: bool) -> None:
     value: Any = getattr(config, name)
-    if value is None or (name in _VERTEX_ONLY and not vertex):
+    if value is None or (name in ON_VERTEX and not vertex):
         return
     first, *rest = name.split("_")
     shown[first + "".join(word.capitalize() for word in rest)] = _plain(value)

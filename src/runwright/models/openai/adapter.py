@@ -16,6 +16,7 @@ from runwright.clients import LoopClients
 from runwright.errors import ConfigurationError, ModelAuthError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
+from runwright.models.left_out import LeftOut
 from runwright.models.loading import load
 from runwright.models.openai import chat_request, responses_request
 from runwright.models.openai.answers import as_object, malformed, written_to_cache
@@ -50,11 +51,14 @@ class _Api(NamedTuple):
     path: str
     body: Callable[..., dict[str, Any]]
     answer: Callable[[OutputForm | None], Answer]
+    left_out: LeftOut
 
 
+_LEFT_OUT = LeftOut("OpenAI's Responses API", responses_request.TAKEN)
+_LEFT_OUT_OF_CHAT = LeftOut("Chat Completions", chat_request.TAKEN)
 _APIS: dict[str, _Api] = {
-    "responses": _Api(responses_request.PATH, responses_request.request_body, ResponsesAnswer),
-    "chat": _Api(chat_request.PATH, chat_request.request_body, ChatAnswer),
+    "responses": _Api(responses_request.PATH, responses_request.request_body, ResponsesAnswer, _LEFT_OUT),
+    "chat": _Api(chat_request.PATH, chat_request.request_body, ChatAnswer, _LEFT_OUT_OF_CHAT),
 }
 
 
@@ -130,16 +134,18 @@ class OpenAI(BaseLlm):
         """
         form = output_form(llm_request.config)
         api = _APIS[self.api]
+        api.left_out.tell(llm_request.config)
         settings = self._settings(llm_request)
         body = _encoded(api.body(llm_request, settings, form, stream=stream))
         post = partial(await self._post(llm_request), api.path, body)
+        policy = self.retry.with_options((llm_request.config.http_options or _NO_OPTIONS).retry_options)
         renamed = PLAIN_NAMES.changed(llm_request.config)
 
         def ask() -> AsyncGenerator[LlmResponse, None]:
             answer = api.answer(form)
             return _streamed(post, answer) if stream else _whole(post, answer)
 
-        async with aclosing(retried(ask, self.retry)) as responses:
+        async with aclosing(retried(ask, policy)) as responses:
             async for response in responses:
                 if not response.partial:
                     usage, model = response.usage_metadata, response.model_version or settings.model

@@ -20,6 +20,11 @@ from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import Content, FunctionResponse, GenerateContentConfig, Part
 
 PATH = "/chat/completions"
+TAKEN = frozenset(
+    {"frequency_penalty", "labels", "logprobs", "max_output_tokens", "presence_penalty", "response_logprobs"}
+    | {"response_modalities", "seed", "service_tier", "speech_config", "stop_sequences", "temperature", "top_p"}
+)
+"""What the API has of a request's settings, beside those that all have."""
 _VOICE = "alloy"
 
 

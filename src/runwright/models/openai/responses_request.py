@@ -28,6 +28,10 @@ from runwright.types import Content, FunctionResponse, GenerateContentConfig, Pa
 
 PATH = "/responses"
 COUNT_PATH = "/responses/input_tokens"
+TAKEN = frozenset(
+    {"labels", "logprobs", "max_output_tokens", "response_logprobs", "service_tier", "temperature", "top_p"}
+)
+"""What the API has of a request's settings, beside those that all have."""
 
 
 def request_body(request: LlmRequest, settings: Settings, form: OutputForm | None, *, stream: bool) -> dict[str, Any]:

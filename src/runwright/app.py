@@ -29,11 +29,28 @@ class EventsCompactionConfig(Record, kw_only=True):
 
 
 class ContextCacheConfig(Record, kw_only=True):
-    """When a provider's context cache is used. ``ttl_seconds`` is how long an entry lives."""
+    """That providers are to keep what they have read of a conversation, for the next request that starts alike.
+
+    Claude keeps it for five minutes or, from a ``ttl_seconds`` of 3600 on, for an hour. Gemini (from 2.5 on) and OpenAI
+    keep prompts by themselves: nothing is asked of them, and no cache of Gemini's is made by name.
+
+    Attributes:
+        cache_intervals: After how many invocations a cache that has a name is made anew.
+        ttl_seconds: How long it is kept since it was last used.
+        min_tokens: From how many tokens on, by the length of the request, it is worth it.
+
+    Raises:
+        ConfigurationError: One of them is out of its range.
+    """
 
     cache_intervals: int = 10
     ttl_seconds: int = 1800
     min_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("cache_intervals", 1), ("ttl_seconds", 1), ("min_tokens", 0)):
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"ContextCacheConfig.{name} is {least} or more, not {getattr(self, name)!r}")
 
 
 def check_app_name(name: str) -> None:

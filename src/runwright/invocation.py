@@ -21,6 +21,7 @@ from runwright.types import Content, FunctionCall, FunctionResponse
 
 if TYPE_CHECKING:
     from runwright.agent import BaseAgent
+    from runwright.app import ContextCacheConfig
     from runwright.replay import Replay
     from runwright.tool import BaseTool
 
@@ -212,6 +213,8 @@ class InvocationContext:
         self.node_task: NodeTask | None = None
         self.is_resumable = is_resumable
         """Whether an agent that waits for an answer holds up those that run it, which go on when it is there."""
+        self.context_cache_config: ContextCacheConfig | None = None
+        """What the app says of providers' caches."""
         self.replay: Replay | None = None
         """What the log holds already of a run that goes on."""
         self.record_call: Callable[[CallRecord], Awaitable[None]] | None = None

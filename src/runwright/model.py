@@ -37,6 +37,7 @@ class LlmRequest:
             them changes this request and nothing else.
         config: How to answer; ``config.system_instruction`` and ``config.tools`` are filled in.
         tools_dict: The tools that may be called, by name.
+        cache_config: What the app says of providers' caches, a :class:`~runwright.app.ContextCacheConfig`.
     """
 
     __slots__ = ("cache_config", "config", "contents", "live_connect_config", "model", "tools_dict")

@@ -291,6 +291,7 @@ class Runner:
         )
         child.plugin_manager = self.plugin_manager
         child._executors = self._executors
+        child.context_cache_config = self.context_cache_config
         await child.session_service.create_session(
             app_name=session.app_name, user_id=session.user_id, session_id=session.id, state=session.state
         )

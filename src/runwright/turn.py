@@ -187,6 +187,7 @@ class Turn:
             ledger=log.ledger,
             is_resumable=runner.is_resumable,
         )
+        ctx.context_cache_config = runner.context_cache_config
         if log.durable is not None:
             ctx.record_call = log.record_call
         return ctx

@@ -8,10 +8,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import msgspec
 import pytest
 
-from runwright import types
+from runwright import Agent, App, InMemoryRunner, types
+from runwright.app import ContextCacheConfig
 from runwright.errors import ConfigurationError, MissingDependencyError, ModelBadRequestError
 from runwright.event import Event
 from runwright.model import LlmRequest
@@ -19,6 +21,7 @@ from runwright.models.anthropic import Claude, PromptCache
 from runwright.models.anthropic.traits import traits
 from runwright.record import Record
 from runwright.testing.wire import FaultServer, WireServer, faults, json_answer, read_recording
+from runwright.tools.agent_tool import AgentTool
 from tests.models.claude import (
     AS_SENT,
     Replay,
@@ -491,6 +494,52 @@ async def test_the_cache_may_be_marked_in_the_last_messages_of_the_user():
     assert marked == [None, {"type": "ephemeral", "ttl": "1h"}, {"type": "ephemeral", "ttl": "1h"}]
     assert "cache_control" not in sent and "cache_control" not in sent["tools"][-1]
     assert sent["system"][0]["cache_control"]["ttl"] == "1h"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "own", "marked"),
+    [
+        (ContextCacheConfig(), None, {"type": "ephemeral"}),
+        (ContextCacheConfig(ttl_seconds=3600), None, {"type": "ephemeral", "ttl": "1h"}),
+        (ContextCacheConfig(ttl_seconds=3600), PromptCache(), {"type": "ephemeral"}),
+        (ContextCacheConfig(), False, None),
+        (ContextCacheConfig(min_tokens=100_000), None, None),
+        (None, None, None),
+    ],
+)
+async def test_the_apps_cache_is_heeded(wanted, own, marked):
+    inner_done = answer(text("a cat"))
+    called = answer(use("inner", request="look"), stop="tool_use")
+    with FaultServer([called, inner_done, answer(text("A cat."))]) as server:
+        model = model_for(server.url, cache=own)
+        inner = Agent(name="inner", model=model, instruction="Look.")
+        outer = Agent(name="outer", model=model, instruction="Ask.", tools=[AgentTool(inner)])
+        runner = InMemoryRunner(app=App(name="app", root_agent=outer, context_cache_config=wanted))
+        said = runner.run_async(user_id="u", session_id="s", new_message="Hi")
+        events = [event async for event in said]
+        await runner.close()
+        await model.close()
+    assert types.text_of(events[-1].content) == "A cat."
+    assert [request.json().get("cache_control") for request in server.requests] == [marked] * 3
+
+
+async def test_a_clouds_cache_is_marked_in_the_messages():
+    client = anthropic.AsyncAnthropic(api_key="key", base_url="http://127.0.0.1:9")
+    with FaultServer([answer(text("Hi."))]) as server:
+        async with client.with_options(base_url=server.url) as cloud:
+            model = Claude(model="claude-sonnet-4-5", client=cloud)
+            request = LlmRequest(contents=[types.UserContent("Hi")], cache_config=ContextCacheConfig())
+            assert [one async for one in model.generate_content_async(request)]
+        sent = server.requests[0].json()
+    await client.close()
+    assert "cache_control" not in sent
+    assert sent["messages"][0]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("wrong", [{"cache_intervals": 0}, {"ttl_seconds": 0}, {"min_tokens": -1}])
+def test_an_apps_cache_out_of_range_is_an_error(wrong):
+    with pytest.raises(ConfigurationError, match="ContextCacheConfig"):
+        ContextCacheConfig(**wrong)
 
 
 async def test_without_a_cache_nothing_is_marked():

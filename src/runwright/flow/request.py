@@ -32,6 +32,7 @@ async def build_request(agent: "LlmAgent", ctx: InvocationContext, model: BaseLl
     given = agent.generate_content_config
     config = GenerateContentConfig() if given is None else given.model_copy(deep=True)
     request = LlmRequest(model=model.model, config=config, contents=_contents(agent, ctx, model))
+    request.cache_config = ctx.context_cache_config
     _apply_run_config(ctx, config)
     await _add_instructions(agent, ctx, request)
     context = Context(ctx, event_actions=actions)

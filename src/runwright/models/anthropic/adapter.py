@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 
+from runwright.budget import prompt_tokens
 from runwright.clients import LoopClients
 from runwright.errors import ModelAuthError, ModelBadRequestError, ModelResponseError
 from runwright.event import LlmResponse
@@ -43,6 +44,8 @@ from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 _PATH = "/v1/messages"
 _COUNT = "/count_tokens"
 _MOST_PAUSES = 10
+_SECONDS_OF_LONG_CACHE = 3600
+"""From which time on the longer of the provider's two is asked for, which costs more."""
 
 
 class _Asked(NamedTuple):
@@ -65,7 +68,8 @@ class Claude(BaseLlm):
         base_url: Where the API is; else the variable ``ANTHROPIC_BASE_URL``, else Anthropic's.
         max_tokens: How long answers may be, in tokens, where the request does not say; by default what suits the model.
         cache: What the provider is to keep of a request, so that the next one that starts alike is cheaper; ``True``
-            stands for ``PromptCache()``. Writing to the cache costs more than reading, so it is off unless asked for.
+            stands for ``PromptCache()``, ``False`` for nothing. Writing to the cache costs more than reading, so where
+            it is None, nothing is kept unless the app's ``context_cache_config`` asks for it.
         server_tools: Tools that the provider runs, in its own words, such as
             ``{"type": "web_search_20250305", "name": "web_search"}``.
         betas: Names of the provider's betas to take part in.
@@ -84,7 +88,7 @@ class Claude(BaseLlm):
     api_key: str | None = None
     base_url: str | None = None
     max_tokens: int | None = None
-    cache: PromptCache | bool = False
+    cache: PromptCache | bool | None = None
     server_tools: list[dict[str, Any]] = []
     betas: list[str] = []
     headers: dict[str, str] = {}
@@ -157,13 +161,12 @@ class Claude(BaseLlm):
     def _asked(self, sdk: Any, request: LlmRequest) -> _Asked:
         model = model_name(request.model or self.model)
         given = request.config.http_options
-        cache = PromptCache() if self.cache is True else self.cache or None
         body = build_body(
             request,
             model=model,
             takes=traits(model),
             max_tokens=self.max_tokens,
-            cache=cache,
+            cache=self._cache(request),
             server_tools=self.server_tools,
             shape=sdk.transform_schema,
         )
@@ -183,6 +186,17 @@ class Claude(BaseLlm):
             options["timeout"] = given.timeout / 1000
         base = (given.base_url or "").rstrip("/") if given is not None else ""
         return _Asked(base + _PATH, body, options)
+
+    def _cache(self, request: LlmRequest) -> PromptCache | None:
+        """What is to be kept of a request."""
+        if self.cache is not None:
+            return PromptCache() if self.cache is True else self.cache or None
+        wanted = request.cache_config
+        if wanted is None or (wanted.min_tokens > 0 and prompt_tokens(request) < wanted.min_tokens):
+            return None
+        is_long = wanted.ttl_seconds >= _SECONDS_OF_LONG_CACHE
+        # Not all clouds keep a whole request by themselves; marked messages all of them do.
+        return PromptCache(ttl="1h" if is_long else "5m", messages="automatic" if self.client is None else 2)
 
     def _without_container(self, asked: _Asked, error: ModelBadRequestError) -> _Asked | None:
         """The request without the place where the provider's tools ran before, should that be gone."""

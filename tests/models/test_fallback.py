@@ -213,11 +213,61 @@ def test_numbers_out_of_range_are_an_error() -> None:
         FallbackModel([Flaky(model="m")], recovery_seconds=-1)
 
 
+def entered(circuit: Circuit) -> int:
+    entry = circuit.enter()
+    assert entry is not None
+    return entry
+
+
 def test_a_success_sets_the_count_back() -> None:
     circuit = Circuit(2, 30, Clock())
     for _ in range(3):
-        assert circuit.enter()
-        circuit.failed()
-        assert circuit.enter()
-        circuit.succeeded()
+        circuit.failed(entered(circuit))
+        circuit.succeeded(entered(circuit))
     assert circuit.opens_in == 0.0
+
+
+@pytest.mark.parametrize("ending", ["succeeded", "failed", "left"])
+def test_what_was_under_way_when_it_opened_says_nothing_of_who_tries_now(ending: str) -> None:
+    clock = Clock()
+    circuit = Circuit(1, 30, clock)
+    slow, fast = entered(circuit), entered(circuit)
+    circuit.failed(fast)
+    clock.seconds = 10.0
+    getattr(circuit, ending)(slow)
+    assert circuit.opens_in == 20.0
+    slower = slow
+    clock.seconds = 30.0
+    trying = entered(circuit)
+    getattr(circuit, ending)(slower)
+    assert circuit.enter() is None  # one at a time
+    circuit.failed(trying)
+    assert circuit.opens_in == 30.0
+    clock.seconds = 60.0
+    trying = entered(circuit)
+    circuit.left(trying)
+    trying = entered(circuit)
+    circuit.succeeded(trying)
+    assert (entered(circuit), circuit.opens_in) == (entered(circuit), 0.0)
+
+
+async def test_many_at_once_leave_one_to_try() -> None:
+    clock = Clock()
+    first, _, model = two(failure_threshold=1, recovery_seconds=30, now=clock)
+    first.error = errors.ModelOverloadedError("busy")
+    await answer(model)
+    clock.seconds = 30.0
+    first.asked.clear()
+
+    class Gate(Flaky):
+        async def generate_content_async(
+            self, llm_request: LlmRequest, stream: bool = False
+        ) -> AsyncGenerator[LlmResponse, None]:
+            self.asked.append(llm_request.model)
+            await asyncio.sleep(0)
+            yield LlmResponse(content=types.ModelContent("I am back"))
+
+    model.models[0] = back = Gate(model="first")
+    said = await asyncio.gather(*(answer(model) for _ in range(20)))
+    assert said.count("I am back") == 1 and back.asked == ["first"]
+    assert await answer(model) == "I am back"

@@ -4,7 +4,6 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
 
 from runwright.errors import (
     ConfigurationError,
@@ -86,9 +85,10 @@ class FallbackModel(BaseLlm):
         """
         errors: list[tuple[BaseLlm, ModelError]] = []
         for model, circuit in zip(self.models, self._circuits, strict=True):
-            if not circuit.enter():
+            entered = circuit.enter()
+            if entered is None:
                 continue
-            answering = _watched(model, circuit, llm_request, stream)
+            answering = _watched(model, circuit, entered, llm_request, stream)
             async with aclosing(answering):
                 try:
                     first = await anext(answering, None)
@@ -130,10 +130,10 @@ class FallbackModel(BaseLlm):
 
 
 async def _watched(
-    model: BaseLlm, circuit: Circuit, request: LlmRequest, stream: bool
+    model: BaseLlm, circuit: Circuit, entered: int, request: LlmRequest, stream: bool
 ) -> AsyncGenerator[LlmResponse, None]:
     """A model's answer; how it ends is told to its circuit."""
-    tell: Any = circuit.left
+    tell = circuit.left
     try:
         async with aclosing(model.generate_content_async(_for(model, request), stream)) as responses:
             async for response in responses:
@@ -146,7 +146,7 @@ async def _watched(
         tell = circuit.succeeded  # it was there to refuse
         raise
     finally:
-        tell()
+        tell(entered)
 
 
 def _for(model: BaseLlm, request: LlmRequest) -> LlmRequest:

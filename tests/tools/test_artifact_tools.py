@@ -2,6 +2,7 @@
 """load_artifacts: the model is told of files, and shown those that it asks for."""
 
 import io
+import random
 import zipfile
 from typing import Any
 
@@ -115,3 +116,24 @@ async def test_a_program_may_say_what_is_shown() -> None:
 
     model = await asked_for(["a", "b"], {"a": PNG, "user:b": PNG}, tool=LoadArtifactsTool(process_artifact=process))
     assert behind_the_answer(model.requests[-1]) == [("Artifact b is:", types.Part(text="user:b it is"))]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_document_is_told_of(method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("word/document.xml", "<w:p><w:r><w:t>Hello</w:t></w:r></w:p>" * 50)
+    chance = random.Random(method)
+    for _ in range(500):
+        damaged = bytearray(packed.getvalue())
+        for _ in range(chance.randint(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        assert as_safe_part_for_llm(types.Part.from_bytes(data=bytes(damaged), mime_type=DOCX), "a.docx").text
+
+
+def test_a_document_made_to_be_slow_is_read_in_no_time() -> None:
+    # What looks at each beginning of a tag as far as the end takes hours for this.
+    slow = document("<w:t " * 400_000)
+    part = as_safe_part_for_llm(types.Part.from_bytes(data=slow, mime_type=DOCX), "a.docx")
+    assert part.text == ""

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """load_artifacts: the session's files, shown to the model when it asks for them."""
 
+import asyncio
 import html
 import inspect
 import io
 import logging
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -31,6 +33,9 @@ _SHOWN = "Their content is shown in the next request only: to see it again, call
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _MOST_OF_A_DOCUMENT = 10 * 1024 * 1024
 """Bytes that are read of a packed document: a small file may unpack to a huge one."""
+_PACKED_BY_WORD = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_WORDS = re.compile(r"<w:t(?:\s[^<>]*)?>([^<]*)</w:t>")
+"""The text in a document's XML. It looks at each character once, whatever somebody has made the document of."""
 _SEEN = ("image/", "audio/", "video/")
 _DRAWN_IN_XML = frozenset({"image/svg", "image/svg+xml", "image/xml"})
 _TEXTS = frozenset({"application/csv", "application/json", "application/xml", "application/svg+xml", *_DRAWN_IN_XML})
@@ -110,7 +115,7 @@ class LoadArtifactsTool(BaseTool):
             if artifact is None:
                 continue
             if self._process_artifact is None:
-                return as_safe_part_for_llm(artifact, asked)
+                return await asyncio.to_thread(as_safe_part_for_llm, artifact, asked)  # a document may be large
             made: Any = self._process_artifact(artifact, name)
             return await made if inspect.isawaitable(made) else made
         return None
@@ -144,12 +149,16 @@ def _names_in(given: dict[str, Any]) -> list[str] | None:
 def _text_of_document(data: bytes) -> str | None:
     """The text of a Word document, a line a paragraph; None where it is none."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed, packed.open("word/document.xml") as file:
-            xml = file.read(_MOST_OF_A_DOCUMENT).decode("utf-8", "replace")
-    except (zipfile.BadZipFile, KeyError, zlib.error, NotImplementedError, RuntimeError, EOFError):
-        return None
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            found = packed.getinfo("word/document.xml")
+            if found.compress_type not in _PACKED_BY_WORD:
+                return None
+            with packed.open(found) as file:
+                xml = file.read(_MOST_OF_A_DOCUMENT).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, zlib.error, struct.error, KeyError, ValueError, RuntimeError, EOFError, OSError):
+        return None  # damaged: zipfile has no error of its own for all that may be wrong
     # No XML parser: it would have to be kept from following what a file from anywhere may tell it to.
-    paragraphs = ("".join(re.findall(r"<w:t(?:\s[^>]*)?>([^<]*)</w:t>", one)) for one in xml.split("</w:p>"))
+    paragraphs = ("".join(_WORDS.findall(one)) for one in xml.split("</w:p>"))
     return html.unescape("\n".join(paragraph for paragraph in paragraphs if paragraph))
 
 

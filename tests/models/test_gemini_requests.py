@@ -353,3 +353,84 @@ def test_a_model_that_was_named_is_closed_with_its_runner(monkeypatch: pytest.Mo
             said = list(runner.run(user_id="u", session_id="s", new_message="Hi"))
         gc.collect()  # a connection left open would be complained of
     assert types.text_of(said[-1].content) == "ok"
+
+
+def answered(response: dict[str, Any], *files: types.Blob | types.FileData) -> list[types.Content]:
+    """A conversation in which a function answers with files, beside another one that does not."""
+    parts = [
+        types.FunctionResponsePart(
+            inline_data=file if isinstance(file, types.Blob) else None,
+            file_data=file if isinstance(file, types.FileData) else None,
+        )
+        for file in files
+    ]
+    calls = [types.Part.from_function_call(name=name, args={}) for name in ("draw", "other")]
+    answers = [
+        types.Part.from_function_response(name="draw", response=response, parts=parts),
+        types.Part.from_function_response(name="other", response={}),
+    ]
+    return [
+        types.UserContent("Draw"),
+        types.Content(role="model", parts=calls),
+        types.Content(role="user", parts=answers),
+    ]
+
+
+IMAGE = types.Blob(data=PNG, mime_type="image/png", display_name="cat.png")
+NESTED = {"inlineData": {"data": base64.b64encode(PNG).decode(), "mimeType": "image/png"}}
+
+
+async def test_files_in_answers_stand_where_the_model_takes_them() -> None:
+    sound = types.Blob(data=b"RIFF", mime_type="audio/wav", display_name="meow.wav")
+    heard = {"inlineData": {"data": base64.b64encode(b"RIFF").decode(), "mimeType": "audio/wav"}}
+    request = LlmRequest(contents=answered({"ok": 1}, IMAGE, sound))
+    # "function_response.parts is not supported for this model"
+    *_, answer, files = (await sent(request, model="gemini-2.5-flash")).json()["contents"]
+    told = {"text": "A file that draw answered with:"}
+    assert [part["functionResponse"] for part in answer["parts"]] == [
+        {"name": "draw", "response": {"ok": 1}},
+        {"name": "other", "response": {}},
+    ]
+    assert files == {"role": "user", "parts": [told, NESTED, told, heard]}
+    *_, answer, files = (await sent(request, model="gemini-3-pro")).json()["contents"]
+    assert answer["parts"][0]["functionResponse"] == {"name": "draw", "response": {"ok": 1}, "parts": [NESTED]}
+    assert files == {"role": "user", "parts": [told, heard]}
+
+
+async def test_files_that_lie_elsewhere_are_not_in_answers_of_the_gemini_api() -> None:
+    file = types.FileData(file_uri="https://f/1", mime_type="image/png")
+    contents = (await sent(LlmRequest(contents=answered({}, file)), model="gemini-3-pro")).json()["contents"]
+    assert contents[-1]["parts"][1] == {"fileData": {"fileUri": "https://f/1", "mimeType": "image/png"}}
+    assert "parts" not in contents[-2]["parts"][0]["functionResponse"]
+
+
+VERTEX: dict[str, Any] = {"api_key": None, "vertexai": True, "project": "p", "location": "l"}
+
+
+async def test_vertex_ai_is_told_the_names_of_files_and_where_they_lie() -> None:
+    file = types.FileData(file_uri="gs://b/1", mime_type="image/png")
+    request = LlmRequest(contents=answered({}, IMAGE, file))
+    contents = (await sent(request, model="gemini-3-pro", credentials=anonymous(), **VERTEX)).json()["contents"]
+    assert contents[-1]["parts"][0]["functionResponse"]["parts"] == [
+        {"inlineData": {**NESTED["inlineData"], "displayName": "cat.png"}},
+        {"fileData": {"fileUri": "gs://b/1", "mimeType": "image/png"}},
+    ]
+
+
+async def test_an_answer_with_references_of_its_own_is_told_as_text() -> None:
+    # "The referenced name `#/$defs/Cat` in function_response.response does not match to a display_name": a tool that
+    # answers with a schema would end the conversation.
+    schema = {"properties": {"cat": {"$ref": "#/$defs/Cat"}}}
+    contents = (await sent(LlmRequest(contents=answered(schema)))).json()["contents"]
+    assert contents[-1]["parts"][0]["functionResponse"]["response"] == {
+        "result": '{"properties":{"cat":{"$ref":"#/$defs/Cat"}}}'
+    }
+
+
+@pytest.mark.parametrize("vertex", [False, True])
+async def test_what_is_kept_of_parts_for_others_is_not_sent(vertex: bool) -> None:
+    kept = {"anthropic": {"citations": []}, "anthropic_container": "c", "mine": 1}
+    contents = [types.Content(role="user", parts=[types.Part(text="Hi", thought_signature=b"s", part_metadata=kept)])]
+    settings = {"credentials": anonymous(), **VERTEX} if vertex else {}
+    [content] = (await sent(LlmRequest(contents=contents), **settings)).json()["contents"]
+    assert content["parts"] == [{"text": "Hi"} if vertex else {"text": "Hi", "partMetadata": {"mine": 1}}]

@@ -25,8 +25,10 @@ NOTHING_SAID = "Handle the requests as specified in the System Instruction."
 MODEL_SAID_LAST = "Go on with what you were asked. If there is nothing left to do, say in short what was done."
 _UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
 """What Google's documentation says to send from Gemini 3 on as the signature of a call that another model made."""
-_FOREIGN = frozenset({"anthropic", "openai"})
+_FOREIGN = frozenset({"anthropic", "anthropic_container", "openai"})
 """Under these names parts keep in their metadata what other providers want to see again."""
+_IN_ANSWERS = frozenset({"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"})
+"""The files that may be in a function's answer, from Gemini 3 on."""
 
 _GENERATION = (
     "temperature",
@@ -85,7 +87,7 @@ def request_body(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, 
         for setting in body.get("safetySettings", ()):
             setting.pop("method", None)
     body["generationConfig"] = _generation(config, vertex=vertex)
-    body["contents"] = _contents(request, vertex=vertex)
+    body["contents"] = _contents(request, model=model, vertex=vertex)
     if generation(model) >= 3:
         _sign_calls(body["contents"])
     if TOOL_NAMES.changed(config):
@@ -95,15 +97,52 @@ def request_body(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, 
     return body
 
 
-def _contents(request: LlmRequest, *, vertex: bool) -> list[Any]:
+def _contents(request: LlmRequest, *, model: str, vertex: bool) -> list[Any]:
     """The messages. The last one is a user's: the API answers nothing else."""
-    shown = (_content(content, vertex=vertex) for content in request.contents if content.parts)
-    contents = [content for content in shown if content["parts"]]
+    contents: list[Any] = []
+    nests = generation(model) not in (1, 2)
+    for content in request.contents:
+        if not content.parts:
+            continue
+        shown = _content(content, vertex=vertex)
+        if shown["parts"]:
+            contents.append(shown)
+        if files := _files_apart(shown["parts"], nests=nests, vertex=vertex):
+            contents.append({"parts": files, "role": "user"})
     if not contents:
         return [_said_by_user(NOTHING_SAID)]
     if contents[-1].get("role") != "user":
         contents.append(_said_by_user(MODEL_SAID_LAST))
     return contents
+
+
+def _files_apart(parts: list[dict[str, Any]], *, nests: bool, vertex: bool) -> list[dict[str, Any]]:
+    """Takes out of functions' answers what the API refuses there; gives the files among it, for a message behind them.
+
+    Beside the answers of one message nothing else may stand: it has as many parts as there were calls.
+    """
+    files: list[dict[str, Any]] = []
+    for part in parts:
+        answer = part.get("functionResponse")
+        if answer is None:
+            continue
+        # In an answer's JSON, "$ref" is taken for the name of one of its files, and for nothing else.
+        if (said := answer.get("response")) and b'"$ref"' in (text := msgspec.json.encode(said)):
+            answer["response"] = {"result": text.decode()}
+        kept: list[Any] = []
+        for file in answer.pop("parts", ()):
+            data: dict[str, Any] = file.get("inlineData") or {}
+            if nests and (vertex or data) and data.get("mimeType", "text/plain") in _IN_ANSWERS:
+                kept.append(file)
+            else:
+                files.append({"text": f"A file that {answer.get('name')} answered with:"})
+                files.append(file)
+            if not vertex:
+                for one in file.values():
+                    one.pop("displayName", None)
+        if kept:
+            answer["parts"] = kept
+    return files
 
 
 def _sign_calls(contents: list[Any]) -> None:
@@ -157,7 +196,9 @@ def _part(part: Part, *, vertex: bool) -> dict[str, Any]:
             shown["partMetadata"] = kept
         else:
             shown.pop("partMetadata", None)
-    if not vertex:  # the Gemini API knows no names of files
+    if vertex:
+        shown.pop("partMetadata", None)
+    else:  # the Gemini API knows no names of files
         for name in ("inlineData", "fileData"):
             if name in shown:
                 shown[name].pop("displayName", None)

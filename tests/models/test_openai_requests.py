@@ -271,6 +271,18 @@ def test_a_strict_schema_is_strict_all_the_way_down() -> None:
     assert inner == {"type": "object", "properties": {"x": {"type": "integer", "default": 3}}}
 
 
+def test_nothing_stands_beside_a_reference_in_a_strict_schema() -> None:
+    given = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/Node", "description": "The next one."}},
+        "required": ["next"],
+        "$defs": {"Node": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}},
+    }
+    strict = strict_schema(given)
+    assert strict is not None
+    assert strict["properties"]["next"] == {"anyOf": [{"$ref": "#/$defs/Node"}], "description": "The next one."}
+
+
 def test_parameters_in_geminis_words_are_understood() -> None:
     schema = Schema(
         type=Type.OBJECT,

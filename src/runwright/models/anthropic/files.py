@@ -5,11 +5,13 @@ import base64
 import binascii
 import mimetypes
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from runwright.errors import ModelBadRequestError
 from runwright.models.anthropic.failures import PROVIDER
 from runwright.types import Blob, FileData
 
+_IMAGES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _TEXTS = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/x-yaml", "application/toml"}
 )
@@ -23,7 +25,8 @@ def blob_block(blob: Blob) -> dict[str, Any]:
     """
     mime = (blob.mime_type or "application/octet-stream").partition(";")[0].strip().lower()
     data = blob.data or b""
-    if mime.startswith("image/"):
+    mime = "image/jpeg" if mime == "image/jpg" else mime
+    if mime in _IMAGES:
         return {"type": "image", "source": _base64(data, mime)}
     if mime == "application/pdf":
         return _titled({"type": "document", "source": _base64(data, mime)}, blob.display_name)
@@ -75,7 +78,7 @@ def _inline(uri: str, file: FileData) -> Blob:
     head, _, body = uri.partition(",")
     mime = file.mime_type or head.removeprefix("data:").partition(";")[0] or "text/plain"
     try:
-        data = base64.b64decode(body, validate=True) if head.endswith(";base64") else body.encode()
+        data = base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
     except binascii.Error as error:
         raise ModelBadRequestError(f"A data: URI is no base64: {error}", provider=PROVIDER) from error
     return Blob(data=data, mime_type=mime, display_name=file.display_name)
@@ -83,6 +86,7 @@ def _inline(uri: str, file: FileData) -> Blob:
 
 def _unreadable(mime: str) -> ModelBadRequestError:
     return ModelBadRequestError(
-        f"Claude reads images, PDFs and texts, not {mime}: leave the file out, or turn it into one of these",
+        f"Claude reads images (JPEG, PNG, GIF, WebP), PDFs and texts, not {mime}: leave the file out, or turn it into "
+        "one of these",
         provider=PROVIDER,
     )

@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import msgspec
 
+from runwright.errors import ModelBadRequestError
 from runwright.models.anthropic.blocks import block_of, call_id
 from runwright.models.anthropic.files import blob_block, file_block
+from runwright.models.unreadable import said_now, told_of
 from runwright.types import Blob, Content, FileData, FunctionCall, FunctionResponse, Part, text_of
 
 _GO_ON = "Continue."
@@ -19,13 +21,17 @@ def messages_of(contents: Iterable[Content]) -> list[dict[str, Any]]:
     """The messages of a conversation.
 
     Raises:
-        ModelBadRequestError: It holds a file that Claude cannot read.
+        ModelBadRequestError: What the user says now holds a file that Claude cannot read.
     """
     messages: list[dict[str, Any]] = []
     nameless = _Nameless()
+    contents = list(contents)
+    said = said_now(contents)
     for content in contents:
         role = "assistant" if content.role == "model" else "user"
-        blocks = [block for part in content.parts or () if (block := _block(part, role, nameless)) is not None]
+        is_new = content is said
+        made = (_block(part, role, nameless, is_new) for part in content.parts or ())
+        blocks = [block for block in made if block is not None]
         if not blocks:
             continue
         if messages and messages[-1]["role"] == role:
@@ -71,12 +77,12 @@ class _Nameless:
         return call_id(f"call-{name}-{counted[name]}")
 
 
-def _block(part: Part, role: str, nameless: _Nameless) -> dict[str, Any] | None:
+def _block(part: Part, role: str, nameless: _Nameless, is_new: bool) -> dict[str, Any] | None:
     if part.function_response is not None:
         return _result(part.function_response, nameless)
     if (file := part.inline_data or part.file_data) is not None:
         if role == "user":
-            return _file(file)
+            return _file(file) if is_new else _file_or_words(file)
         return _text(f"[file: {file.display_name or file.mime_type or 'unknown'}]")  # the assistant can send none
     if part.executable_code is not None:
         return _text(f"```python\n{part.executable_code.code or ''}\n```")
@@ -93,6 +99,13 @@ def _block(part: Part, role: str, nameless: _Nameless) -> dict[str, Any] | None:
 
 def _file(file: Blob | FileData) -> dict[str, Any]:
     return blob_block(file) if isinstance(file, Blob) else file_block(file)
+
+
+def _file_or_words(file: Blob | FileData) -> dict[str, Any]:
+    try:
+        return _file(file)
+    except ModelBadRequestError:
+        return _text(told_of(file))
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -114,7 +127,7 @@ def _result(response: FunctionResponse, nameless: _Nameless) -> dict[str, Any]:
     content: Any = _told(given)
     if response.parts:
         files = [file for part in response.parts if (file := part.inline_data or part.file_data) is not None]
-        content = [*([_text(content)] if given else []), *map(_file, files)]
+        content = [*([_text(content)] if given else []), *map(_file_or_words, files)]
     return {"type": "tool_result", "tool_use_id": nameless.id_of(response), "content": content, "is_error": failed}
 
 

@@ -8,16 +8,18 @@ one before it.
 from collections.abc import Iterable
 from typing import Any
 
+from runwright.errors import ModelBadRequestError
 from runwright.model import LlmRequest
 from runwright.models.openai.choices import ShownFunction, ToolChoice, effort, instructions, shown_tools, tool_choice
-from runwright.models.openai.files import File, file_of, files_of, message_part
+from runwright.models.openai.files import file_of, files_of, message_part, name_of
 from runwright.models.openai.kept import answer_text, arguments_of, rest_of
 from runwright.models.openai.names import Settings
 from runwright.models.openai.pairing import CallIds
 from runwright.models.openai.responses_request import shown_text
 from runwright.models.openai.schemas import OutputForm
 from runwright.models.tool_names import PLAIN_NAMES
-from runwright.types import Content, FunctionResponse, GenerateContentConfig, Part
+from runwright.models.unreadable import said_now, told_of
+from runwright.types import Blob, Content, FileData, FunctionResponse, GenerateContentConfig, Part
 
 PATH = "/chat/completions"
 TAKEN = frozenset(
@@ -116,15 +118,17 @@ def messages(system: str, contents: Iterable[Content], *, compatible: bool) -> l
     """The messages, the system's before the others."""
     made: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     ids = CallIds()
+    contents = list(contents)
+    said = said_now(contents)
     for content in contents:
         if content.role == "model":
             made.extend(_said(content.parts or [], ids))
         else:
-            made.extend(_heard(content.parts or [], ids, compatible))
+            made.extend(_heard(content.parts or [], ids, compatible, is_new=content is said))
     return made
 
 
-def _heard(parts: list[Part], ids: CallIds, compatible: bool) -> list[dict[str, Any]]:
+def _heard(parts: list[Part], ids: CallIds, compatible: bool, *, is_new: bool) -> list[dict[str, Any]]:
     """What functions answered, and then what the user said and the files that came with the answers."""
     answers: list[dict[str, Any]] = []
     said: list[dict[str, Any]] = []
@@ -133,10 +137,13 @@ def _heard(parts: list[Part], ids: CallIds, compatible: bool) -> list[dict[str, 
             files = files_of(answer)
             answers.append(_answered(answer, files, ids))
             for file in files:
-                said.append({"type": "text", "text": f"This is file {file.name}:"})
-                said.append(message_part(file, compatible=compatible))
+                said.append({"type": "text", "text": f"This is file {name_of(file)}:"})
+                said.append(_part_or_words(file, compatible))
         elif (given := part.inline_data or part.file_data) is not None:
-            said.append(message_part(file_of(given), compatible=compatible))
+            if is_new:
+                said.append(message_part(file_of(given), compatible=compatible))
+            else:
+                said.append(_part_or_words(given, compatible))
         elif text := shown_text(part):
             said.append({"type": "text", "text": text})
     if not said:
@@ -145,12 +152,19 @@ def _heard(parts: list[Part], ids: CallIds, compatible: bool) -> list[dict[str, 
     return [*answers, {"role": "user", "content": said[0]["text"] if lone else said}]
 
 
-def _answered(answer: FunctionResponse, files: list[File], ids: CallIds) -> dict[str, Any]:
+def _answered(answer: FunctionResponse, files: list[Blob | FileData], ids: CallIds) -> dict[str, Any]:
     text = answer_text(answer.response)
     if files and not answer.response:
         # A tool's message takes text alone: the files follow in a message of the user's.
-        text = f"See file {', '.join(file.name for file in files)}"
+        text = f"See file {', '.join(map(name_of, files))}"
     return {"role": "tool", "tool_call_id": ids.answered(answer), "content": text}
+
+
+def _part_or_words(file: Blob | FileData, compatible: bool) -> dict[str, Any]:
+    try:
+        return message_part(file_of(file), compatible=compatible)
+    except ModelBadRequestError:
+        return {"type": "text", "text": told_of(file)}
 
 
 def _said(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:

@@ -2,13 +2,16 @@
 """Images, sounds and files as OpenAI's two APIs take them, by their bytes or by where they lie."""
 
 import base64
+import binascii
 import mimetypes
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from runwright.errors import ModelBadRequestError
 from runwright.models.openai.names import PROVIDER
 from runwright.types import Blob, FileData, FunctionResponse
 
+_IMAGES = frozenset({"image/gif", "image/jpeg", "image/jpg", "image/png", "image/webp"})
 _SOUND_FORMATS = {
     "audio/mp3": "mp3",
     "audio/mpeg": "mp3",
@@ -47,16 +50,18 @@ def file_of(given: Blob | FileData) -> File:
     if isinstance(given, Blob):
         mime = given.mime_type or "application/octet-stream"
         data = given.data or b""
-        return File(_kind(mime), mime, given.display_name or _name(mime), data=data, url=_data_url(data, mime))
+        return File(_kind(mime), mime, name_of(given), data=data, url=_data_url(data, mime))
     uri = given.file_uri or ""
-    mime = given.mime_type or mimetypes.guess_type(uri.partition("?")[0])[0] or ""
-    name = given.display_name or _name(mime)
+    mime, name = _type_of(given), name_of(given)
     if uri.startswith(("file-", "openai://")):
         return File(_kind(mime), mime, name, file_id=uri.removeprefix("openai://"))
     if uri.startswith("data:"):
         head, _, body = uri.partition(",")
         mime = given.mime_type or head.removeprefix("data:").partition(";")[0] or "text/plain"
-        data = base64.b64decode(body) if head.endswith(";base64") else body.encode()
+        try:
+            data = base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
+        except binascii.Error as error:
+            raise ModelBadRequestError(f"A data: URI is no base64: {error}", provider=PROVIDER) from error
         return File(_kind(mime), mime, given.display_name or _name(mime), data=data, url=_data_url(data, mime))
     if not uri.startswith(("http://", "https://")):
         raise ModelBadRequestError(
@@ -67,15 +72,25 @@ def file_of(given: Blob | FileData) -> File:
     return File(_kind(mime), mime, name, url=uri)
 
 
-def files_of(answer: FunctionResponse) -> list[File]:
+def name_of(given: Blob | FileData) -> str:
+    """What to call a file."""
+    return given.display_name or _name(_type_of(given))
+
+
+def files_of(answer: FunctionResponse) -> list[Blob | FileData]:
     """The files that a function answered with."""
     given = [part.inline_data or part.file_data for part in answer.parts or ()]
-    return [file_of(one) for one in given if one is not None]
+    return [one for one in given if one is not None]
 
 
 def input_item(file: File) -> dict[str, Any]:
-    """A file in a message of the Responses API."""
+    """A file in a message of the Responses API.
+
+    Raises:
+        ModelBadRequestError: The API takes no such file.
+    """
     if file.kind == "image":
+        _check_image(file)
         where = {"file_id": file.file_id} if file.file_id else {"image_url": file.url}
         return {"type": "input_image", "detail": "auto", **where}
     if file.kind == "audio" and file.data is not None:
@@ -97,6 +112,8 @@ def message_part(file: File, *, compatible: bool) -> dict[str, Any]:
         ModelBadRequestError: The API takes no such file, or not by its address.
     """
     if file.kind == "image" and file.url:
+        if not compatible:
+            _check_image(file)
         return {"type": "image_url", "image_url": {"url": file.url}}
     if file.kind == "audio" and file.data is not None:
         return _sound(file)
@@ -116,6 +133,13 @@ def message_part(file: File, *, compatible: bool) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": file.name, "file_data": file.url}}
 
 
+def _check_image(file: File) -> None:
+    if file.data is not None and file.mime_type.partition(";")[0].lower() not in _IMAGES:
+        raise ModelBadRequestError(
+            f"OpenAI takes images as PNG, JPEG, WebP or GIF, not as {file.mime_type}", provider=PROVIDER
+        )
+
+
 def _sound(file: File) -> dict[str, Any]:
     form = _SOUND_FORMATS.get(file.mime_type.partition(";")[0])
     if form is None:
@@ -124,6 +148,12 @@ def _sound(file: File) -> dict[str, Any]:
         )
     data = base64.b64encode(file.data or b"").decode()
     return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
+
+
+def _type_of(given: Blob | FileData) -> str:
+    if isinstance(given, Blob):
+        return given.mime_type or "application/octet-stream"
+    return given.mime_type or mimetypes.guess_type((given.file_uri or "").partition("?")[0])[0] or ""
 
 
 def _kind(mime_type: str) -> str:

@@ -8,6 +8,7 @@ one before it.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runwright.errors import ModelBadRequestError
 from runwright.model import LlmRequest
 from runwright.models.openai.choices import (
     ShownFunction,
@@ -24,7 +25,8 @@ from runwright.models.openai.names import Settings, reasons, takes_reasoning
 from runwright.models.openai.pairing import CallIds
 from runwright.models.openai.schemas import OutputForm
 from runwright.models.tool_names import PLAIN_NAMES
-from runwright.types import Content, FunctionResponse, GenerateContentConfig, Part
+from runwright.models.unreadable import said_now, told_of
+from runwright.types import Blob, Content, FileData, FunctionResponse, GenerateContentConfig, Part
 
 PATH = "/responses"
 COUNT_PATH = "/responses/input_tokens"
@@ -123,15 +125,17 @@ def input_items(contents: Iterable[Content], settings: Settings) -> list[dict[st
     """The messages as the API's items."""
     items: list[dict[str, Any]] = []
     ids = CallIds()
+    contents = list(contents)
+    said = said_now(contents)
     for content in contents:
         if content.role == "model":
             items.extend(_said(content.parts or [], settings, ids))
         else:
-            items.extend(_heard(content.parts or [], ids))
+            items.extend(_heard(content.parts or [], ids, is_new=content is said))
     return items
 
 
-def _heard(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:
+def _heard(parts: list[Part], ids: CallIds, *, is_new: bool) -> list[dict[str, Any]]:
     """What the user said and what functions answered."""
     items: list[dict[str, Any]] = []
     said: list[dict[str, Any]] = []
@@ -139,7 +143,7 @@ def _heard(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:
         if part.function_response is not None:
             items.append(_answered(part.function_response, ids))
         elif (given := part.inline_data or part.file_data) is not None:
-            said.append(input_item(file_of(given)))
+            said.append(input_item(file_of(given)) if is_new else _item_or_words(given))
         elif text := shown_text(part):
             said.append({"type": "input_text", "text": text})
     if len(said) == 1 and said[0]["type"] == "input_text":
@@ -153,8 +157,15 @@ def _answered(answer: FunctionResponse, ids: CallIds) -> dict[str, Any]:
     output: Any = answer_text(answer.response)
     if files := files_of(answer):
         text = [{"type": "input_text", "text": output}] if answer.response else []
-        output = [*text, *(input_item(file) for file in files)]
+        output = [*text, *map(_item_or_words, files)]
     return {"type": "function_call_output", "call_id": ids.answered(answer), "output": output}
+
+
+def _item_or_words(file: Blob | FileData) -> dict[str, Any]:
+    try:
+        return input_item(file_of(file))
+    except ModelBadRequestError:
+        return {"type": "input_text", "text": told_of(file)}
 
 
 def _said(parts: list[Part], settings: Settings, ids: CallIds) -> list[dict[str, Any]]:

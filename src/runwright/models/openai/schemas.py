@@ -139,6 +139,8 @@ def _strict(schema: Any, narrow: bool, depth: int) -> dict[str, Any] | None:
             return None
     if ("items" in made and made["items"] is None) or None in made.get("anyOf", ()):
         return None
+    if "$ref" in made and len(made) > 1:
+        made = {"anyOf": [{"$ref": made.pop("$ref")}], **made}  # beside a reference nothing else may stand
     types = given.get("type")
     if (types == "array" or (isinstance(types, list) and "array" in types)) and "items" not in made:
         return None

@@ -24,13 +24,13 @@ def messages_of(contents: Iterable[Content]) -> list[dict[str, Any]]:
         ModelBadRequestError: What the user says now holds a file that Claude cannot read.
     """
     messages: list[dict[str, Any]] = []
-    nameless = _Nameless()
+    ids = _CallIds()
     contents = list(contents)
     said = said_now(contents)
     for content in contents:
         role = "assistant" if content.role == "model" else "user"
         is_new = content is said
-        made = (_block(part, role, nameless, is_new) for part in content.parts or ())
+        made = (_block(part, role, ids, is_new) for part in content.parts or ())
         blocks = [block for block in made if block is not None]
         if not blocks:
             continue
@@ -61,25 +61,33 @@ def system_text(instruction: Any) -> str:
     return ""
 
 
-class _Nameless:
-    """Gives ids to calls and responses that have none: those of one name are paired in their order."""
+class _CallIds:
+    """Gives ids to calls and responses that have none: those of one name are paired in their order.
+
+    Each call has an id of its own, also where it was made by another model, which counts anew in each turn.
+    """
 
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
         self._responses: Counter[str] = Counter()
+        self._made: Counter[str] = Counter()
 
     def id_of(self, one: FunctionCall | FunctionResponse) -> str:
         if one.id:
-            return call_id(one.id)
+            given = call_id(one.id)
+            if isinstance(one, FunctionCall):
+                self._made[given] += 1
+            times = self._made[given]
+            return given if times <= 1 else f"{given}-{times}"
         counted = self._calls if isinstance(one, FunctionCall) else self._responses
         name = one.name or ""
         counted[name] += 1
         return call_id(f"call-{name}-{counted[name]}")
 
 
-def _block(part: Part, role: str, nameless: _Nameless, is_new: bool) -> dict[str, Any] | None:
+def _block(part: Part, role: str, ids: _CallIds, is_new: bool) -> dict[str, Any] | None:
     if part.function_response is not None:
-        return _result(part.function_response, nameless)
+        return _result(part.function_response, ids)
     if (file := part.inline_data or part.file_data) is not None:
         if role == "user":
             return _file(file) if is_new else _file_or_words(file)
@@ -93,7 +101,7 @@ def _block(part: Part, role: str, nameless: _Nameless, is_new: bool) -> dict[str
         return _text(part.text) if part.text and part.text.strip() and not part.thought else None
     block = block_of(part)
     if block is not None and part.function_call is not None:
-        block["id"] = nameless.id_of(part.function_call)
+        block["id"] = ids.id_of(part.function_call)
     return block
 
 
@@ -121,14 +129,14 @@ def _results_first(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*results, *(block for block in blocks if block["type"] != "tool_result")] if results else blocks
 
 
-def _result(response: FunctionResponse, nameless: _Nameless) -> dict[str, Any]:
+def _result(response: FunctionResponse, ids: _CallIds) -> dict[str, Any]:
     given = response.response or {}
     failed = isinstance(given.get("error"), str) and given.keys() <= {"error", "error_type"}
     content: Any = _told(given)
     if response.parts:
         files = [file for part in response.parts if (file := part.inline_data or part.file_data) is not None]
         content = [*([_text(content)] if given else []), *map(_file_or_words, files)]
-    return {"type": "tool_result", "tool_use_id": nameless.id_of(response), "content": content, "is_error": failed}
+    return {"type": "tool_result", "tool_use_id": ids.id_of(response), "content": content, "is_error": failed}
 
 
 def _told(given: dict[str, Any]) -> str:

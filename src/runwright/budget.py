@@ -2,6 +2,7 @@
 """Budget: what a run may use; Spending: what it has used of it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -13,6 +14,8 @@ from runwright.model import LlmRequest
 from runwright.record import Record
 from runwright.types import Content, Part
 from runwright.types import GenerateContentResponseUsageMetadata as Usage
+
+_logger = logging.getLogger(__name__)
 
 CHARACTERS_PER_TOKEN = 4
 """How long a token of a prompt is taken to be, before the provider has counted."""
@@ -33,7 +36,9 @@ class Budget(Record, kw_only=True):
     Attributes:
         tokens: Tokens of all prompts and answers, as the providers count them. A call is made only if the prompt, which
             is estimated by its length, still fits.
-        cost: US dollars, where the price of a call is known; a call without a price counts nothing here.
+        cost: US dollars, where the price of a call is known. A call without a price counts nothing here, which the log
+            tells at the first one. Nothing is set aside for calls under way: those that run at the same time may
+            together go over the limit.
         llm_calls: Model calls.
         seconds: Seconds from when the run began, without those in which it waited for the user. A model call that is
             under way is stopped; a tool is let end.
@@ -149,8 +154,7 @@ class Spending:
                     said += _length_of(response.content)
                     usage = response.usage_metadata or usage  # a chunk's is that of all chunks so far
                     if usage is not None and not response.partial:
-                        self._add(_amounts(usage), is_apart)
-                        self.unpriced_calls += usage.cost is None
+                        self._count(usage, is_apart)
                         usage, is_counted = None, True
                     yield response
             finally:
@@ -159,8 +163,7 @@ class Spending:
                     # A provider that does not tell is taken at the length of what was said.
                     usage = Usage(total_token_count=prompt_tokens(request) + _tokens(said))
                 if usage is not None:
-                    self._add(_amounts(usage), is_apart)
-                    self.unpriced_calls += usage.cost is None
+                    self._count(usage, is_apart)
 
     def _reserve(self, request: LlmRequest) -> int:
         """Sets aside what the prompt will take, in tokens, where tokens are limited."""
@@ -206,6 +209,17 @@ class Spending:
             kind=kind,
         )
         return self._refusal
+
+    def _count(self, usage: Usage, is_apart: bool) -> None:
+        self._add(_amounts(usage), is_apart)
+        if usage.cost is None:
+            self.unpriced_calls += 1
+            if self.unpriced_calls == 1 and self.limits.cost is not None:
+                _logger.warning(
+                    "A model call came without a price, so the run's budget of %g US dollars does not count it. Limit "
+                    "tokens or llm_calls too",
+                    self.limits.cost,
+                )
 
     def _add(self, amounts: Amounts, is_apart: bool) -> None:
         self._now = self._now.plus(amounts)

@@ -137,12 +137,13 @@ class TestARunIsLetBe:
         async with InMemoryRunner(agent) as runner:
             assert texts(await say(runner, run_config=limited(tokens=100, cost=0.5, llm_calls=1))) == ["long"]
 
-    async def test_where_a_price_is_not_known(self) -> None:
+    async def test_where_a_price_is_not_known(self, caplog: pytest.LogCaptureFixture) -> None:
         agent = looker((10, None), (10, None))
         async with InMemoryRunner(agent) as runner:
             run = runner.run(**HERE, new_message="hello", run_config=limited(cost=0.01))
             await run
         assert run.text == "seen" and run.budget.used.cost is None and run.budget.unpriced_calls == 3
+        assert ["without a price" in message for message in caplog.messages] == [True]  # told, and told once
 
     async def test_by_a_callback_that_answers_in_the_models_place(self) -> None:
         def say_so(callback_context: Any, llm_request: LlmRequest) -> LlmResponse:

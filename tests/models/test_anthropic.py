@@ -448,6 +448,15 @@ async def test_tokens_are_counted_by_the_provider():
     assert sent.json().keys() == {"model", "messages", "system", "tools", "tool_choice", "cache_control"}
 
 
+@pytest.mark.parametrize("stop", ["some_new_reason", None])
+async def test_an_end_that_nobody_knows_is_told_of_where_nothing_was_said(stop):
+    with FaultServer([answer(stop=stop), answer(text("Half of"), stop=stop)]) as server:
+        async with Talk(model_for(server.url)) as talk:
+            [empty], [said] = await talk.say("Hi"), await talk.say("Hi")
+    assert empty.error_code == "OTHER" and str(stop) in empty.error_message
+    assert said.error_code is None and said.finish_reason is types.FinishReason.OTHER
+
+
 # --- caches --------------------------------------------------------------------------------------------------
 
 

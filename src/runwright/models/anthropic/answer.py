@@ -227,6 +227,8 @@ def _error(stop: Any, message: Mapping[str, Any], *, empty: bool, lost: bool) ->
     if stop in _CUT and (empty or lost):
         what = "before it had called the tool" if lost else "before it had said anything"
         return "MAX_TOKENS", f"Claude reached the limit of tokens {what}: raise max_output_tokens"
+    if empty and stop not in _FINISH and stop != PAUSED:
+        return "OTHER", f"Claude stopped before it said anything, for a reason that is not known here: {stop}"
     if stop == PAUSED:
         return "PAUSED", "Claude paused too often: ask it to go on, or for less"
     return None, None

@@ -3,6 +3,7 @@
 
 import ipaddress
 import json
+import re
 import socket
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from runwright import Agent, AuthConfig, AuthCredential, InMemoryRunner, types
 from runwright.errors import ConfigurationError, MissingDependencyError
 from runwright.testing import ScriptedModel, call
+from runwright.testing.wire import FaultServer, json_answer
 from runwright.tools.openapi import OpenAPIToolset, RestApiTool
 from runwright.tools.openapi.guard import is_public
 from tests.tools.api_server import CLIENT, KEY, PIXEL, ApiServer, certificates
@@ -126,9 +128,56 @@ def test_what_is_referred_to_once_stands_where_it_is():
     body = {"content": {"application/json": {"schema": items}}}
     paths = {"/stock": {"post": {"operationId": "stock", "requestBody": body}}}
     spec = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": schemas}}
-    shown = OpenAPIToolset(spec_dict=spec, base_url="https://pets.test").get_tool("stock").operation.schema
+    shown = OpenAPIToolset(spec_dict=spec, base_url="https://pets.test").get_tool("stock").operation.schema()
     inner = {"type": "object", "properties": {"maker": schemas["Maker"]}}
     assert shown == {"type": "object", "properties": {"array": {"type": "array", "items": inner}}}
+
+
+def test_chains_of_references_may_be_of_any_length():
+    last = 3_000
+    schemas = {}
+    for n in range(last):
+        properties = {"next": {"$ref": f"#/components/schemas/S{n + 1}"}, "n": {"const": n}}
+        schemas[f"S{n}"] = {"type": "object", "properties": properties}
+    schemas[f"S{last}"] = {"type": "object", "properties": {"first": {"$ref": "#/components/schemas/S0"}}}
+    media = {"application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/S0"}}}}
+    paths = {"/a": {"post": {"operationId": "a", "requestBody": {"content": media}}}}
+    spec = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": schemas}}
+    shown = OpenAPIToolset(spec_dict=spec, base_url="https://pets.test").get_tool("a").operation.schema()
+    text = json.dumps(shown)
+    assert all(f'"const": {n}}}' in text for n in range(last))
+    assert shown["properties"]["array"]["items"] == {"$ref": "#/$defs/S0"}
+    named = {name.removeprefix("#/$defs/") for name in re.findall(r'"\$ref": "([^"]+)"', text)}
+    assert named == set(shown["$defs"])
+
+
+def test_a_reference_that_leads_nowhere_is_named_with_its_operation():
+    inner = {"type": "object", "properties": {"b": {"$ref": "#/components/schemas/Gone"}}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}
+    paths = {"/a": {"post": {"operationId": "a", "requestBody": body}}}
+    spec = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": {"A": inner}}}
+    with pytest.raises(ConfigurationError, match=r"POST /a: .*Gone"):
+        OpenAPIToolset(spec_dict=spec, base_url="https://pets.test")
+
+
+async def test_a_long_document_is_fetched_too():
+    operation = {"operationId": "a", "description": "long " * 1_000}
+    spec = {"openapi": "3.1.0", "paths": {f"/{n}": {"get": operation} for n in range(1_000)}}
+    with FaultServer([json_answer(spec)]) as documents:
+        toolset = OpenAPIToolset(
+            spec_url=f"{documents.url}/openapi.json", base_url="https://pets.test", allow_private_hosts=["127.0.0.1"]
+        )
+        assert len(json.dumps(spec)) > 5_000_000
+        assert len(await toolset.get_tools()) == 1_000
+        await toolset.close()
+
+
+def test_arguments_are_not_called_longer_than_providers_allow():
+    names = ["x" * 100, "x" * 100 + "y"]
+    given = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+    spec = {"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "a", "parameters": given}}}}
+    shown = OpenAPIToolset(spec_dict=spec, base_url="https://pets.test").get_tool("a").operation.schema()
+    assert len(shown["properties"]) == 2 and all(len(name) <= 64 for name in shown["properties"])
 
 
 async def test_filter_prefix_and_kept_names(toolset):
@@ -166,7 +215,7 @@ paths:
         - {name: on, in: query, required: true, schema: {enum: [NO, yes, 2020-01-01, true]}}
 """
     tool = OpenAPIToolset(spec_str=text, spec_str_type="yaml", base_url="https://pets.test").get_tool("a")
-    assert tool.operation.schema["properties"] == {"on": {"enum": ["NO", "yes", "2020-01-01", True]}}
+    assert tool.operation.schema()["properties"] == {"on": {"enum": ["NO", "yes", "2020-01-01", True]}}
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,13 @@ class HttpClients:
         self._certificates: ssl.SSLContext | None = None
         self._clients: LoopClients[Any] = LoopClients(self._new, _closed)
 
-    async def send(self, request: Outgoing, *, follow: bool = True) -> Answer:
+    async def send(self, request: Outgoing, *, follow: bool = True, longest: int | None = None) -> Answer:
         """Sends a request, and follows where it is redirected to.
+
+        Args:
+            request: What is sent.
+            follow: Whether redirects are followed.
+            longest: How long the answer may be, in bytes, where that is not what all answers may.
 
         What authenticates goes to the request's own server only, and nothing goes from https to http.
 
@@ -90,13 +95,13 @@ class HttpClients:
         errors: tuple[type[Exception], ...] = optional(_TRANSPORT).ERRORS
         client = await self._client()
         try:
-            answer = await self._once(client, request)
+            answer = await self._once(client, request, longest or self._longest)
             for _ in range(_MOST_REDIRECTS):
                 target = answer.headers.get("location")
                 if not follow or target is None or answer.status not in (301, 302, 303, 307, 308):
                     return answer
                 request = _redirected(request, answer.status, urljoin(answer.url, target))
-                answer = await self._once(client, request)
+                answer = await self._once(client, request, longest or self._longest)
         except errors as error:
             raise ToolExecutionError(
                 f"{request.method} {_shown(request.url)} failed: {type(error).__name__}: {error}", "CONNECTION_FAILED"
@@ -118,7 +123,7 @@ class HttpClients:
             return self._factory()
         return optional(_TRANSPORT).new_client(self._guard, ssl_context=self._certificates)
 
-    async def _once(self, client: Any, request: Outgoing) -> Answer:
+    async def _once(self, client: Any, request: Outgoing, longest: int) -> Answer:
         url = request.whole_url
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -134,9 +139,9 @@ class HttpClients:
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
-                if len(content) > self._longest:
+                if len(content) > longest:
                     raise ToolExecutionError(
-                        f"The answer is longer than {self._longest} bytes: ask for less of it", "ANSWER_TOO_LONG"
+                        f"The answer is longer than {longest} bytes: ask for less of it", "ANSWER_TOO_LONG"
                     )
         finally:
             await response.aclose()

@@ -13,7 +13,7 @@ from runwright.tools.openapi.schemas import Schemas, is_file
 from runwright.tools.openapi.spec import Document, Json
 
 LONGEST_NAME = 60
-"""Of a tool, in characters: providers allow 64."""
+"""Of a tool or an argument, in characters: providers allow 64."""
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 IDEMPOTENCY_KEY = "idempotency-key"
@@ -86,7 +86,7 @@ class Operation:
     """One operation.
 
     Attributes:
-        schema: The JSON Schema of the arguments.
+        arguments: The schema of the arguments, whose references ``schemas`` knows.
         auth_scheme: The security scheme that it asks for; None where it asks for none, or not necessarily.
         scopes: What that scheme must allow.
     """
@@ -96,9 +96,14 @@ class Operation:
     endpoint: OperationEndpoint
     parameters: list[Parameter]
     body: Body | None
-    schema: Json
+    arguments: Json
+    schemas: Schemas
     auth_scheme: Json | None = None
     scopes: tuple[str, ...] = ()
+
+    def schema(self) -> Json:
+        """The JSON Schema of the arguments. It is large where the document's schemas are, so it is made when asked."""
+        return self.schemas.finish(self.arguments)
 
 
 def operations_of(document: Document, *, base_url: str | None = None, keep_names: bool = False) -> Iterator[Operation]:
@@ -113,6 +118,7 @@ def operations_of(document: Document, *, base_url: str | None = None, keep_names
         ConfigurationError: The document is wrong; the message names the operation.
     """
     taken: set[str] = set()
+    schemas = Schemas(document)
     for path, given in document.root.get("paths", {}).items():
         item = document.follow(given or {})
         for method in _METHODS:
@@ -123,7 +129,9 @@ def operations_of(document: Document, *, base_url: str | None = None, keep_names
             endpoint = OperationEndpoint(base_url=server, path=path, method=method)
             shared: list[Any] = item.get("parameters") or []
             try:
-                yield read_operation(document, raw, endpoint, shared=shared, keep_names=keep_names, taken=taken)
+                yield read_operation(
+                    document, raw, endpoint, shared=shared, keep_names=keep_names, taken=taken, schemas=schemas
+                )
             except (AttributeError, KeyError, TypeError, ConfigurationError) as error:
                 raise ConfigurationError(f"{method.upper()} {path}: {_said(error)}") from error
 
@@ -136,6 +144,7 @@ def read_operation(
     shared: list[Any] | None = None,
     keep_names: bool = False,
     taken: set[str] | None = None,
+    schemas: Schemas | None = None,
 ) -> Operation:
     """One operation, as its object in the document says.
 
@@ -146,8 +155,9 @@ def read_operation(
         shared: The parameters of its path.
         keep_names: Whether arguments keep their names.
         taken: The names of tools so far; this one's is added.
+        schemas: The document's schemas.
     """
-    reader = _Reader(document, keep_names)
+    reader = _Reader(document, keep_names, Schemas(document) if schemas is None else schemas)
     parameters = reader.parameters([*(shared or []), *(raw.get("parameters") or [])])
     body = reader.body(document.follow(raw["requestBody"])) if raw.get("requestBody") else None
     wanted = snake_case(str(raw.get("operationId") or f"{endpoint.path}_{endpoint.method}")) or endpoint.method
@@ -158,7 +168,8 @@ def read_operation(
         endpoint=endpoint,
         parameters=parameters,
         body=body,
-        schema=reader.schema(),
+        arguments=reader.arguments(),
+        schemas=reader.schemas,
         auth_scheme=scheme,
         scopes=scopes,
     )
@@ -175,10 +186,10 @@ def snake_case(name: str) -> str:
 class _Reader:
     """Reads what one operation takes, and makes one schema of it."""
 
-    def __init__(self, document: Document, keep_names: bool) -> None:
+    def __init__(self, document: Document, keep_names: bool, schemas: Schemas) -> None:
         self._document = document
         self._keep_names = keep_names
-        self._schemas = Schemas(document)
+        self.schemas = schemas
         self._properties: Json = {}
         self._required: list[str] = []
 
@@ -269,13 +280,13 @@ class _Reader:
     def _add(self, name: str, schema: Any, required: bool, location: str, *, description: Any = None) -> str:
         """Puts an argument into the schema, under a name that no other one has."""
         wanted = re.sub(r"[^a-zA-Z0-9_.-]", "_", name) if self._keep_names else snake_case(name)
-        wanted = wanted or ("body" if location == "body" else f"{location}_param")
+        wanted = wanted[:LONGEST_NAME] or ("body" if location == "body" else f"{location}_param")
         if keyword.iskeyword(wanted):
             wanted = f"param_{wanted}"
         argument, number = wanted, 0
         while argument in self._properties:
             argument, number = f"{wanted}_{number}", number + 1
-        made = self._schemas.convert(schema)
+        made = self.schemas.convert(schema)
         if description and "description" not in made:
             made["description"] = str(description)
         self._properties[argument] = made
@@ -286,11 +297,12 @@ class _Reader:
     def _default(self, schema: Any) -> Any:
         return self._document.follow(schema).get("default") if isinstance(schema, dict) else None
 
-    def schema(self) -> Json:
+    def arguments(self) -> Json:
         whole: Json = {"type": "object", "properties": self._properties}
         if self._required:
             whole["required"] = self._required
-        return self._schemas.finish(whole)
+        self.schemas.check(whole)
+        return whole
 
 
 def is_json(media_type: str) -> bool:

@@ -97,13 +97,13 @@ def _is_in_body(operation: Operation, argument: str) -> bool:
 
 
 def _check_names(operation: Operation, given: Mapping[str, Any]) -> None:
-    known = list(operation.schema["properties"])
+    known = list(operation.arguments["properties"])
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ToolArgumentsError(
             f"{operation.name} has no argument {', '.join(map(repr, unknown))}; it has {', '.join(known) or 'none'}"
         )
-    missing = [name for name in operation.schema.get("required", ()) if name not in given]
+    missing = [name for name in operation.arguments.get("required", ()) if name not in given]
     if missing:
         raise ToolArgumentsError(f"{operation.name} needs {', '.join(map(repr, missing))}")
 

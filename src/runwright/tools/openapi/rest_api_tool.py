@@ -105,6 +105,7 @@ class RestApiTool(BaseTool):
         )
         self.operation = operation
         self.endpoint = operation.endpoint
+        self._schema: Json | None = None
         self._clients = clients
         self._header_provider: HeaderProvider | None = None
         self._default_headers: dict[str, str] = {}
@@ -152,8 +153,10 @@ class RestApiTool(BaseTool):
         self._default_headers = dict(headers)
 
     def _get_declaration(self) -> FunctionDeclaration:
+        if self._schema is None:
+            self._schema = self.operation.schema()
         return FunctionDeclaration(
-            name=self.name, description=self.description or None, parameters_json_schema=self.operation.schema
+            name=self.name, description=self.description or None, parameters_json_schema=self._schema
         )
 
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:

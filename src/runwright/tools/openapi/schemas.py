@@ -2,11 +2,15 @@
 """The schemas of an OpenAPI document as JSON Schema that stands for itself (pure)."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, cast
 
 from runwright.tools.openapi.spec import Document, Json
 
 _ROOT = "#/$defs/"
+_DEEPEST = 20
+"""How many references deep schemas are written into each other."""
 _TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 _PLAIN = frozenset(
     (
@@ -18,10 +22,11 @@ _FILE = "A file: 'artifact:NAME' sends a file of this session, 'data:TYPE;base64
 
 
 class Schemas:
-    """Converts the schemas that one tool shows to a model.
+    """The schemas of a document, each converted once for all tools that show it to a model.
 
     What is referred to once is written where it stands; what several parts share, or what contains itself, is put under
-    ``$defs``, so that the whole does not grow with the number of ways to a schema.
+    ``$defs``, so that the whole does not grow with the number of ways to a schema. Chains of references may be of any
+    length.
 
     Args:
         document: Where references lead.
@@ -30,8 +35,9 @@ class Schemas:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._names: dict[str, str] = {}
+        self._references: dict[str, str] = {}
         self._definitions: dict[str, Json] = {}
-        self._uses: dict[str, int] = {}
+        self._uses: dict[str, Counter[str]] = {}
 
     def convert(self, schema: Any) -> Json:
         """One schema; its references are to ``$defs`` until ``finish``."""
@@ -41,7 +47,7 @@ class Schemas:
         reference = given.get("$ref")
         if isinstance(reference, str):
             beside = {"description": given["description"]} if "description" in given else {}
-            return {"$ref": _ROOT + self._define(reference), **beside}
+            return {"$ref": _ROOT + self._name_of(reference), **beside}
         made = {key: value for key, value in given.items() if key in _PLAIN}
         self._put_type(given, made)
         self._put_inner(given, made)
@@ -56,24 +62,40 @@ class Schemas:
             made["description"] = f"{given['description']} ({_FILE})" if given.get("description") else _FILE
         return {"anyOf": [made, {"type": "null"}]} if given.get("nullable") is True and "type" not in made else made
 
-    def finish(self, schema: Json) -> Json:
-        """The whole schema, with the definitions that it needs."""
-        needed: dict[str, Json] = {}
-        made = self._inlined(schema, needed)
-        return {**made, "$defs": needed} if needed else made
+    def check(self, schema: Json) -> None:
+        """Follows all references of a tool's schema.
 
-    def _define(self, reference: str) -> str:
+        Raises:
+            ConfigurationError: One of them leads nowhere.
+        """
+        todo = list(_references_in(schema))
+        for name in todo:
+            if name not in self._definitions:
+                self._definitions[name] = made = self.convert(self._document.at(self._references[name]))
+                self._uses[name] = _references_in(made)
+                todo.extend(self._uses[name])
+
+    def finish(self, schema: Json) -> Json:
+        """The whole schema of one tool, which was checked, with the definitions that it needs."""
+        uses = _references_in(schema)
+        todo = list(uses)
+        for name in todo:
+            todo.extend(inner for inner in self._uses[name] if inner not in uses)
+            uses.update(self._uses[name])
+        writer = _Writer(self._definitions, uses)
+        made = writer.written(schema)
+        return {**made, "$defs": writer.definitions} if writer.definitions else made
+
+    def _name_of(self, reference: str) -> str:
+        """The name under ``$defs`` of what a reference leads to."""
         name = self._names.get(reference)
         if name is None:
             wanted = re.sub(r"[^a-zA-Z0-9_.-]", "_", reference.rpartition("/")[2]) or "schema"
             name, number = wanted, 2
-            while name in self._definitions:
+            while name in self._references:
                 name, number = f"{wanted}_{number}", number + 1
             self._names[reference] = name
-            self._definitions[name] = {}
-            self._uses[name] = 0
-            self._definitions[name] = self.convert(self._document.at(reference))
-        self._uses[name] += 1
+            self._references[name] = reference
         return name
 
     def _put_type(self, given: Json, made: Json) -> None:
@@ -112,25 +134,64 @@ class Schemas:
     def _read_only(self, schema: Any) -> bool:
         return isinstance(schema, dict) and self._document.follow(schema).get("readOnly") is True
 
-    def _inlined(self, value: Any, needed: dict[str, Json]) -> Any:
+
+class _Writer:
+    """Writes the schema of one tool.
+
+    Attributes:
+        definitions: What is to stand under ``$defs``.
+    """
+
+    def __init__(self, known: Mapping[str, Json], uses: Mapping[str, int]) -> None:
+        self.definitions: dict[str, Json] = {}
+        self._known = known
+        # A reference that is the only one to a schema cannot be part of a circle that is entered there.
+        self._inline = {name for name, times in uses.items() if times == 1 or _is_leaf(known[name])}
+        self._todo: list[str] = []
+
+    def written(self, schema: Json) -> Json:
+        """A schema, and with it the definitions that it needs."""
+        made = self._written(schema, 0)
+        for name in self._todo:
+            self.definitions[name] = self._written(self._known[name], 0)
+        return made
+
+    def _written(self, value: Any, depth: int) -> Any:
         if isinstance(value, list):
-            return [self._inlined(inner, needed) for inner in cast("list[Any]", value)]
+            return [self._written(inner, depth) for inner in cast("list[Any]", value)]
         if not isinstance(value, dict):
             return value
         given = cast("Json", value)
-        reference = given.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith(_ROOT):
-            return {key: self._inlined(inner, needed) for key, inner in given.items()}
-        name = reference.removeprefix(_ROOT)
-        definition = self._definitions[name]
+        name = _referred_to(given)
+        if name is None:
+            return {key: self._written(inner, depth) for key, inner in given.items()}
         beside = {key: inner for key, inner in given.items() if key != "$ref"}
-        # A reference that is the only one to a schema cannot be part of a circle that is entered here.
-        if self._uses[name] == 1 or _is_leaf(definition):
-            return {**self._inlined(definition, needed), **beside}
-        if name not in needed:
-            needed[name] = {}
-            needed[name] = self._inlined(definition, needed)
-        return {"$ref": reference, **beside}
+        if name in self._inline and depth < _DEEPEST:
+            return {**self._written(self._known[name], depth + 1), **beside}
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            self._todo.append(name)
+        return {"$ref": _ROOT + name, **beside}
+
+
+def _references_in(value: Any) -> Counter[str]:
+    """How often a converted schema refers to each name."""
+    found: Counter[str] = Counter()
+    todo: list[Any] = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if (name := _referred_to(cast("Json", one))) is not None:
+                found[name] += 1
+            todo.extend(cast("Json", one).values())
+        elif isinstance(one, list):
+            todo.extend(cast("list[Any]", one))
+    return found
+
+
+def _referred_to(schema: Json) -> str | None:
+    reference = schema.get("$ref")
+    return reference.removeprefix(_ROOT) if isinstance(reference, str) and reference.startswith(_ROOT) else None
 
 
 def is_file(schema: Json) -> bool:

@@ -20,6 +20,9 @@ from runwright.tools.openapi.request import Outgoing
 from runwright.tools.openapi.rest_api_tool import SECONDS, ClientFactory, HeaderProvider, RestApiTool
 from runwright.tools.openapi.spec import Document, Json, SpecFormat, read_file, read_text
 
+_LONGEST_DOCUMENT = 100_000_000
+"""In bytes."""
+
 
 class OpenAPIToolset(BaseToolset):
     """The operations of an OpenAPI 3 document as tools.
@@ -139,14 +142,15 @@ class OpenAPIToolset(BaseToolset):
         try:
             async with limit:
                 request = Outgoing("GET", url, headers={"Accept": "application/json, */*;q=0.5"})
-                answer = await self._clients.send(request)
+                answer = await self._clients.send(request, longest=_LONGEST_DOCUMENT)
         except TimeoutError as error:
             raise ToolExecutionError(f"Fetching {url} took too long", "DEADLINE_EXCEEDED") from error
         if answer.status != 200:
             raise ToolExecutionError(
                 f"The OpenAPI document {url} could not be fetched: HTTP status {answer.status}", f"HTTP_{answer.status}"
             )
-        return self._read(Document(read_text(answer.text), url=answer.url))
+        # In a thread: a long document takes a while.
+        return await asyncio.to_thread(lambda: self._read(Document(read_text(answer.text), url=answer.url)))
 
     def _read(self, document: Document) -> list[RestApiTool]:
         tools: list[RestApiTool] = []

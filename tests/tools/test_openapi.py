@@ -660,6 +660,8 @@ async def test_keys_stay_with_their_server(toolset, server):
         ("fe80::1", False),
         ("::", False),
         ("64:ff9b::a00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1:a00:0:100:808:808", False),
         ("2002:a00:1::", False),
         ("::ffff:8.8.8.8", True),
     ],

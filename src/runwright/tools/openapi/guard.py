@@ -11,7 +11,8 @@ from runwright.errors import ConfigurationError, ToolExecutionError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 # Public by its number, and yet inside: the host of a virtual machine on Azure.
 _INSIDE = frozenset((ipaddress.ip_address("168.63.129.16"),))
 
@@ -70,10 +71,11 @@ def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and any(address in network for network in _NAT64):
+        if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(address.packed[-4:])
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None or address.is_site_local:
+        # Where the address inside one of a local NAT64 stands is the network's own matter.
+        if address.teredo is not None or address.is_site_local or address in _LOCAL_NAT64:
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved and address not in _INSIDE

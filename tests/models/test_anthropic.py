@@ -17,7 +17,7 @@ from runwright.app import ContextCacheConfig
 from runwright.errors import ConfigurationError, MissingDependencyError, ModelBadRequestError
 from runwright.event import Event
 from runwright.model import LlmRequest
-from runwright.models.anthropic import Claude, PromptCache
+from runwright.models.anthropic import Claude, PromptCache, schemas
 from runwright.models.anthropic.traits import traits
 from runwright.record import Record
 from runwright.testing.wire import FaultServer, WireServer, faults, json_answer, read_recording
@@ -446,6 +446,18 @@ async def test_tokens_are_counted_by_the_provider():
         [sent] = server.requests
     assert sent.path == "/v1/messages/count_tokens"
     assert sent.json().keys() == {"model", "messages", "system", "tools", "tool_choice", "cache_control"}
+
+
+async def test_each_tool_of_the_provider_is_named_once_and_others_are_told_of(caplog):
+    schemas._LEFT_OUT._told.clear()
+    tools = [types.Tool(google_search={}), types.Tool(enterprise_web_search={}), types.Tool(retrieval={})]
+    with FaultServer([answer(text("Hi."))]) as server:
+        model = model_for(server.url)
+        request = LlmRequest(contents=[types.UserContent("Hi")], config=types.GenerateContentConfig(tools=tools))
+        assert [one async for one in model.generate_content_async(request)]
+        await model.close()
+        assert [tool["name"] for tool in server.requests[0].json()["tools"]] == ["web_search"]
+    assert ["tool retrieval" in message for message in caplog.messages] == [True]
 
 
 @pytest.mark.parametrize("stop", ["some_new_reason", None])

@@ -9,7 +9,7 @@ import pytest
 
 from runwright import LlmRequest
 from runwright.errors import ModelBadRequestError
-from runwright.models.openai import chat_request, responses_request
+from runwright.models.openai import chat_request, choices, responses_request
 from runwright.models.openai.names import Settings, is_own, reasons, takes_reasoning
 from runwright.models.openai.responses_answer import ResponsesAnswer
 from runwright.models.openai.schemas import output_form, strict_schema
@@ -308,6 +308,24 @@ def test_tools_of_the_provider_are_passed_through() -> None:
         {"type": "file_search", "vector_store_ids": ["vs"]},
         own,
     ]
+
+
+def test_tools_that_an_api_does_not_have_are_left_out_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    choices._LEFT_OUT._told.clear()
+    choices._LEFT_OUT_OF_CHAT._told.clear()
+    tools = [
+        Tool(google_search={"excludeDomains": ["example.org"]}),
+        Tool(url_context={}),
+        Tool(google_maps={}),
+        *functions(ADD),
+        {"type": "custom", "custom": {"name": "own"}},
+    ]
+    found = responses(UserContent("hi"), tools=tools)["tools"]
+    assert [tool["type"] for tool in found] == ["web_search", "function", "custom"] and len(found[0]) == 1
+    assert [tool["type"] for tool in chat(UserContent("hi"), tools=tools)["tools"]] == ["function", "custom"]
+    told = " ".join(caplog.messages)
+    assert "OpenAI's Responses API has no tool google_maps" in told
+    assert "Chat Completions has no tool google_search" in told
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from runwright.models.left_out import LeftOut
 from runwright.models.openapi import json_schema_of
 from runwright.models.tool_names import PLAIN_NAMES
 from runwright.schema import json_schema
 from runwright.types import FunctionDeclaration, GenerateContentConfig, Schema, Tool
 
+_LEFT_OUT = LeftOut("Anthropic", ())
 _SERVER_TOOLS: dict[str, dict[str, Any]] = {
     "google_search": {"type": "web_search_20250305", "name": "web_search"},
+    "google_search_retrieval": {"type": "web_search_20250305", "name": "web_search"},
+    "enterprise_web_search": {"type": "web_search_20250305", "name": "web_search"},
     "url_context": {"type": "web_fetch_20250910", "name": "web_fetch"},
     "code_execution": {"type": "code_execution_20250825", "name": "code_execution"},
 }
@@ -30,7 +34,13 @@ def tools_of(given: list[Any] | None) -> tuple[list[dict[str, Any]], list[dict[s
             continue
         tool = Tool.model_validate(one)
         functions.extend(_function(declaration) for declaration in tool.function_declarations or ())
-        server.extend(dict(shown) for name, shown in _SERVER_TOOLS.items() if getattr(tool, name) is not None)
+        for name in Tool.__struct_fields__:
+            if name == "function_declarations" or getattr(tool, name) is None:
+                continue
+            if (shown := _SERVER_TOOLS.get(name)) is None:
+                _LEFT_OUT.tell_of(f"tool {name}")
+            elif shown not in server:
+                server.append(dict(shown))
     return functions, server
 
 

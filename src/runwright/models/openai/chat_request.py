@@ -38,7 +38,7 @@ def request_body(request: LlmRequest, settings: Settings, form: OutputForm | Non
     """
     config = request.config
     body: dict[str, Any] = {"model": settings.model}
-    if tools := shown_tools(config, own=settings.own):
+    if tools := shown_tools(config, own=settings.own, runs_tools=False):
         body["tools"] = [_tool(tool) for tool in tools]
         if settings.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = settings.parallel_tool_calls

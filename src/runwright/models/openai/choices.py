@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
+from runwright.models.left_out import LeftOut
 from runwright.models.openai.schemas import parameters, strict_schema
 from runwright.models.tool_names import PLAIN_NAMES
 from runwright.types import (
@@ -15,6 +16,10 @@ from runwright.types import (
     to_content,
 )
 
+_SEARCHES = ("google_search", "google_search_retrieval", "enterprise_web_search", "url_context")
+_HERE = frozenset({*_SEARCHES, "code_execution", "computer_use", "file_search"})
+_LEFT_OUT = LeftOut("OpenAI's Responses API", ())
+_LEFT_OUT_OF_CHAT = LeftOut("Chat Completions", ())
 _LITTLE, _SOME = 2048, 8192
 """Up to how many tokens of thought are low and medium effort."""
 
@@ -35,11 +40,13 @@ class ToolChoice(NamedTuple):
     names: list[str]
 
 
-def shown_tools(config: GenerateContentConfig, *, own: bool) -> list[ShownFunction | dict[str, Any]]:
+def shown_tools(config: GenerateContentConfig, *, own: bool, runs_tools: bool) -> list[ShownFunction | dict[str, Any]]:
     """The request's tools in their order: functions, and tools of the provider's as they go into the request.
 
     Args:
         own: Whether the model is one of OpenAI's own, which can be held to schemas strictly.
+        runs_tools: Whether the API has tools that the provider runs; where it has none, those of our vocabulary are
+            left out, and those in the provider's own words passed on all the same.
     """
     shown: list[ShownFunction | dict[str, Any]] = []
     for tool in config.tools or ():
@@ -48,8 +55,17 @@ def shown_tools(config: GenerateContentConfig, *, own: bool) -> list[ShownFuncti
             continue
         known = Tool.model_validate(tool)
         shown.extend(_function(declaration, own) for declaration in known.function_declarations or ())
-        shown.extend(_native(known))
+        native = _native(known) if runs_tools else []
+        shown.extend(one for one in native if one not in shown)
+        _tell_of_others(known, runs_tools)
     return shown
+
+
+def _tell_of_others(tool: Tool, runs_tools: bool) -> None:
+    for name in Tool.__struct_fields__:
+        is_known = name == "function_declarations" or (runs_tools and name in _HERE)
+        if not is_known and getattr(tool, name) is not None:
+            (_LEFT_OUT if runs_tools else _LEFT_OUT_OF_CHAT).tell_of(f"tool {name}")
 
 
 def _function(declaration: FunctionDeclaration, own: bool) -> ShownFunction:
@@ -63,10 +79,8 @@ def _function(declaration: FunctionDeclaration, own: bool) -> ShownFunction:
 def _native(tool: Tool) -> list[dict[str, Any]]:
     """The tools that the provider runs itself, by what is nearest to them."""
     native: list[dict[str, Any]] = []
-    if (search := tool.google_search or tool.google_search_retrieval or tool.enterprise_web_search) is not None or any(
-        one is not None for one in (tool.google_search, tool.google_search_retrieval, tool.url_context)
-    ):
-        native.append({"type": "web_search", **(search or {})})
+    if any(getattr(tool, name) is not None for name in _SEARCHES):
+        native.append({"type": "web_search"})  # their settings are Google's
     if tool.code_execution is not None:
         native.append({"type": "code_interpreter", "container": {"type": "auto"}, **tool.code_execution})
     if tool.file_search is not None:

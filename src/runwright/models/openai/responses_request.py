@@ -64,7 +64,7 @@ def _head(config: GenerateContentConfig, settings: Settings, form: OutputForm | 
     body: dict[str, Any] = {"model": settings.model}
     if text := instructions(config):
         body["instructions"] = text
-    if tools := shown_tools(config, own=settings.own):
+    if tools := shown_tools(config, own=settings.own, runs_tools=True):
         body["tools"] = [_tool(tool) for tool in tools]
         if settings.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = settings.parallel_tool_calls

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from runwright.models.arguments import object_schema
 from runwright.models.left_out import LeftOut
 from runwright.models.openapi import json_schema_of
 from runwright.models.tool_names import PLAIN_NAMES
@@ -59,7 +60,7 @@ def answer_schema(config: GenerateContentConfig) -> dict[str, Any] | None:
 def _function(declaration: FunctionDeclaration) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     if declaration.parameters_json_schema is not None:
-        schema = declaration.parameters_json_schema
+        schema = object_schema(declaration.parameters_json_schema)
     elif declaration.parameters is not None:
         schema = json_schema_of(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
     name = PLAIN_NAMES.shown(declaration.name or "")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from runwright.models.arguments import object_schema
 from runwright.models.openapi import json_schema_of
 from runwright.record import Record
 from runwright.schema import json_schema
@@ -50,7 +51,7 @@ class OutputForm(NamedTuple):
 def parameters(declaration: FunctionDeclaration) -> dict[str, Any]:
     """A function's parameters as JSON Schema."""
     if declaration.parameters_json_schema is not None:
-        return declaration.parameters_json_schema
+        return object_schema(declaration.parameters_json_schema)
     if declaration.parameters is not None:
         return json_schema_of(declaration.parameters.model_dump(mode="json", by_alias=True, exclude_none=True))
     return {"type": "object", "properties": {}}

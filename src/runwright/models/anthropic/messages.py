@@ -30,8 +30,7 @@ def messages_of(contents: Iterable[Content]) -> list[dict[str, Any]]:
     for content in contents:
         role = "assistant" if content.role == "model" else "user"
         is_new = content is said
-        made = (_block(part, role, ids, is_new) for part in content.parts or ())
-        blocks = [block for block in made if block is not None]
+        blocks = [one for part in content.parts or () if (one := _block(part, role, ids, is_new)) is not None]
         if not blocks:
             continue
         if messages and messages[-1]["role"] == role:
@@ -70,14 +69,14 @@ class _CallIds:
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
         self._responses: Counter[str] = Counter()
-        self._made: Counter[str] = Counter()
+        self._made: dict[str, int] = {}
 
     def id_of(self, one: FunctionCall | FunctionResponse) -> str:
         if one.id:
             given = call_id(one.id)
+            times = self._made.get(given, 0)
             if isinstance(one, FunctionCall):
-                self._made[given] += 1
-            times = self._made[given]
+                times = self._made[given] = times + 1
             return given if times <= 1 else f"{given}-{times}"
         counted = self._calls if isinstance(one, FunctionCall) else self._responses
         name = one.name or ""

@@ -107,8 +107,8 @@ def _contents(request: LlmRequest, *, model: str, vertex: bool) -> list[Any]:
         shown = _content(content, vertex=vertex)
         if shown["parts"]:
             contents.append(shown)
-        if files := _files_apart(shown["parts"], nests=nests, vertex=vertex):
-            contents.append({"parts": files, "role": "user"})
+            if content.role != "model" and (files := _files_apart(shown["parts"], nests=nests, vertex=vertex)):
+                contents.append({"parts": files, "role": "user"})
     if not contents:
         return [_said_by_user(NOTHING_SAID)]
     if contents[-1].get("role") != "user":

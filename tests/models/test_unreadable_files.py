@@ -20,7 +20,10 @@ PHOTO = Blob(data=b"\xff\xd8", mime_type="image/jpeg")
 ELSEWHERE = FileData(file_uri="gs://bucket/a.png", mime_type="image/png")
 TORN = FileData(file_uri="data:image/png;base64,not base64!", mime_type="image/png")
 SOUND = Blob(data=b"ftyp", mime_type="audio/ogg", display_name="a.ogg")
-UNREADABLE: list[Any] = [DRAWING, ELSEWHERE, TORN, SOUND]
+FILM = Blob(data=b"ftyp", mime_type="video/mp4")
+FAR_SOUND = FileData(file_uri="https://example.com/a.mp3", mime_type="audio/mpeg")
+UNREADABLE: list[Any] = [DRAWING, ELSEWHERE, TORN, SOUND, FILM, FAR_SOUND]
+NAMES = ["image", "elsewhere", "torn", "sound", "film", "far sound"]
 
 
 def part(file: Blob | FileData) -> Part:
@@ -38,14 +41,14 @@ async def sent(provider: str, *contents: Content) -> str:
         return server.requests[0].body.decode()
 
 
-@pytest.mark.parametrize("file", UNREADABLE, ids=["image", "elsewhere", "torn", "sound"])
+@pytest.mark.parametrize("file", UNREADABLE, ids=NAMES)
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_what_the_user_gives_now_is_refused(provider: str, file: Any) -> None:
     with pytest.raises(ModelBadRequestError):
         await sent(provider, Content(role="user", parts=[part(file)]))
 
 
-@pytest.mark.parametrize("file", UNREADABLE, ids=["image", "elsewhere", "torn", "sound"])
+@pytest.mark.parametrize("file", UNREADABLE, ids=NAMES)
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_what_was_given_earlier_is_told_of(provider: str, file: Any) -> None:
     earlier = Content(role="user", parts=[part(PHOTO), part(file)])
@@ -54,7 +57,7 @@ async def test_what_was_given_earlier_is_told_of(provider: str, file: Any) -> No
     assert "/9g=" in body  # what can be read stays
 
 
-@pytest.mark.parametrize("file", UNREADABLE, ids=["image", "elsewhere", "torn", "sound"])
+@pytest.mark.parametrize("file", UNREADABLE, ids=NAMES)
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_what_a_tool_answers_with_is_told_of(provider: str, file: Any) -> None:
     files = [

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from runwright import Agent, AuthConfig, AuthCredential, InMemoryRunner, types
-from runwright.errors import ConfigurationError, MissingDependencyError
+from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
 from runwright.testing import ScriptedModel, call
 from runwright.testing.wire import FaultServer, json_answer
 from runwright.tools.openapi import OpenAPIToolset, RestApiTool
@@ -170,6 +170,18 @@ async def test_a_long_document_is_fetched_too():
         assert len(json.dumps(spec)) > 5_000_000
         assert len(await toolset.get_tools()) == 1_000
         await toolset.close()
+
+
+async def test_what_is_told_of_a_document_that_is_not_there_holds_no_secret():
+    with FaultServer([json_answer({}, status=404)]) as documents:
+        url = documents.url.replace("//", "//ada:pass-word@")
+        toolset = OpenAPIToolset(spec_url=f"{url}/openapi.json?key=se-cret", allow_private_hosts=True)
+        with pytest.raises(ConfigurationError) as early:
+            toolset.get_tool("a")
+        with pytest.raises(ToolExecutionError, match=r"/openapi.json could not be fetched: HTTP status 404") as late:
+            await toolset.get_tools()
+        await toolset.close()
+    assert not [word for word in ("pass-word", "se-cret") if word in f"{early.value}{late.value}"]
 
 
 def test_arguments_are_not_called_longer_than_providers_allow():

@@ -97,6 +97,7 @@ def input_item(file: File) -> dict[str, Any]:
         return _sound(file)
     if file.file_id:
         return {"type": "input_file", "file_id": file.file_id}
+    _check_kind(file)
     if file.data is None:
         return {"type": "input_file", "file_url": file.url}
     return {"type": "input_file", "filename": file.name, "file_data": file.url}
@@ -124,6 +125,7 @@ def message_part(file: File, *, compatible: bool) -> dict[str, Any]:
         return {"type": "text", "text": f"The file {file.name} ({file.mime_type}):\n\n{text}"}
     if file.file_id:
         return {"type": "file", "file": {"file_id": file.file_id}}
+    _check_kind(file)
     if file.data is None:
         raise ModelBadRequestError(
             f"Chat Completions takes no {file.mime_type or 'file'} by its address ({file.url}): give its bytes "
@@ -137,6 +139,13 @@ def _check_image(file: File) -> None:
     if file.data is not None and file.mime_type.partition(";")[0].lower() not in _IMAGES:
         raise ModelBadRequestError(
             f"OpenAI takes images as PNG, JPEG, WebP or GIF, not as {file.mime_type}", provider=PROVIDER
+        )
+
+
+def _check_kind(file: File) -> None:
+    if file.kind in ("audio", "video"):
+        raise ModelBadRequestError(
+            f"OpenAI takes no {file.mime_type}: give images, sound by its bytes, PDFs and texts", provider=PROVIDER
         )
 
 

@@ -2,6 +2,7 @@
 """Sends requests: one client for each event loop, redirects looked at, answers not longer than allowed."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ _TRANSPORT = "runwright.tools.openapi.transport"
 _MOST_REDIRECTS = 5
 # What another server than the one that was asked may see; keys have names of all kinds.
 _FOR_ALL = frozenset(("accept", "user-agent"))
+_WHO = re.compile(r"//[^/@]*@")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -104,9 +106,9 @@ class HttpClients:
                 answer = await self._once(client, request, longest or self._longest)
         except errors as error:
             raise ToolExecutionError(
-                f"{request.method} {_shown(request.url)} failed: {type(error).__name__}: {error}", "CONNECTION_FAILED"
+                f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}", "CONNECTION_FAILED"
             ) from error
-        raise ToolExecutionError(f"{_shown(request.url)} redirects again and again", "TOO_MANY_REDIRECTS")
+        raise ToolExecutionError(f"{shown_url(request.url)} redirects again and again", "TOO_MANY_REDIRECTS")
 
     async def close(self) -> None:
         """Closes the clients, each in its own loop where that one runs. The next request makes a new one."""
@@ -127,7 +129,7 @@ class HttpClients:
         url = request.whole_url
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ToolExecutionError(f"{_shown(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL")
+            raise ToolExecutionError(f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL")
         if self._factory is not None:
             await self._check(parts.hostname, _port(url))
         headers = dict(request.headers)
@@ -171,7 +173,7 @@ def _redirected(request: Outgoing, status: int, url: str) -> Outgoing:
     if _origin(request.url) != _origin(url):
         if body:
             raise ToolExecutionError(
-                f"The server redirects to {_shown(url)}, and a body is not sent to another server", "BAD_REDIRECT"
+                f"The server redirects to {shown_url(url)}, and a body is not sent to another server", "BAD_REDIRECT"
             )
         headers = {name: value for name, value in headers.items() if name.lower() in _FOR_ALL}
         cookies = []
@@ -188,9 +190,9 @@ def _port(url: str) -> int:
     try:
         return parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
-        raise ConfigurationError(f"{_shown(url)} has no valid port") from error
+        raise ConfigurationError(f"{shown_url(url)} has no valid port") from error
 
 
-def _shown(url: str) -> str:
-    """A URL without its query, which may hold a key."""
-    return url.partition("?")[0]
+def shown_url(url: str) -> str:
+    """A URL without what may hold a secret: who asks, and the query."""
+    return _WHO.sub("//", url.partition("?")[0], count=1)

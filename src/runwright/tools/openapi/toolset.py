@@ -13,7 +13,7 @@ from runwright.credential import AuthCredential
 from runwright.errors import ConfigurationError, ToolExecutionError
 from runwright.tool import BaseTool, BaseToolset, ToolFilter
 from runwright.tools.openapi.auth import Authorization, TokenCache, as_credential, as_scheme, fits
-from runwright.tools.openapi.client import HttpClients
+from runwright.tools.openapi.client import HttpClients, shown_url
 from runwright.tools.openapi.guard import AddressGuard
 from runwright.tools.openapi.operation import operations_of
 from runwright.tools.openapi.request import Outgoing
@@ -129,7 +129,7 @@ class OpenAPIToolset(BaseToolset):
             ConfigurationError: The document was not fetched yet.
         """
         if self._tools is None:
-            raise ConfigurationError(f"{self._url} was not fetched yet: await get_tools() first")
+            raise ConfigurationError(f"{shown_url(str(self._url))} was not fetched yet: await get_tools() first")
         return next((tool for tool in self._tools if tool.name == tool_name), None)
 
     async def close(self) -> None:
@@ -144,10 +144,11 @@ class OpenAPIToolset(BaseToolset):
                 request = Outgoing("GET", url, headers={"Accept": "application/json, */*;q=0.5"})
                 answer = await self._clients.send(request, longest=_LONGEST_DOCUMENT)
         except TimeoutError as error:
-            raise ToolExecutionError(f"Fetching {url} took too long", "DEADLINE_EXCEEDED") from error
+            raise ToolExecutionError(f"Fetching {shown_url(url)} took too long", "DEADLINE_EXCEEDED") from error
         if answer.status != 200:
             raise ToolExecutionError(
-                f"The OpenAPI document {url} could not be fetched: HTTP status {answer.status}", f"HTTP_{answer.status}"
+                f"The OpenAPI document {shown_url(url)} could not be fetched: HTTP status {answer.status}",
+                f"HTTP_{answer.status}",
             )
         # In a thread: a long document takes a while.
         return await asyncio.to_thread(lambda: self._read(Document(read_text(answer.text), url=answer.url)))

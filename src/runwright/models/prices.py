@@ -64,7 +64,6 @@ class _Rates(NamedTuple):
 
     Attributes:
         call: What each call costs beside its tokens.
-        until: Until when this is known, by the steady clock: prices change, with the time of day too.
     """
 
     call: Decimal
@@ -73,40 +72,41 @@ class _Rates(NamedTuple):
     written: Decimal
     said: Decimal
     longest: float
-    until: float
 
 
 def _rates(provider: str, model: str) -> _Rates | None:
-    """The rates of a model whose prices are known.
+    """The rates of a model; None where they are not known.
 
-    To calculate a price takes genai-prices longer than all else that is done with an answer takes, so it is asked for
-    the price of one token of each kind, and asked again after a minute.
+    To calculate a price takes genai-prices longer than all else that is done with an answer takes. So it is asked for
+    the price of one token of each kind, and asked again after a minute: prices change, with the time of day too.
     """
-    known = _known.get((provider, model))
-    if known is not None and time.monotonic() < known.until:
-        return known
-    try:
-        nothing, *one = (
-            _prices.calc_price(_prices.Usage(**counts), model, provider_id=provider) for counts in _PROBES
-        )
-    except (LookupError, ValueError):
-        return None
-    tiers = [tier.start for price in vars(nothing.model_price).values() for tier in getattr(price, "tiers", ())]
+    until, rates = _known.get((provider, model), (0.0, None))
+    if time.monotonic() < until:
+        return rates
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
-    call = nothing.total_price
-    rates = _known[provider, model] = _Rates(
-        call,
-        *(token.total_price - call for token in one),
-        longest=min(tiers, default=math.inf),
-        until=time.monotonic() + _SECONDS_KNOWN,
-    )
+    rates = _asked_rates(provider, model)
+    _known[provider, model] = (time.monotonic() + _SECONDS_KNOWN, rates)
     return rates
+
+
+def _asked_rates(provider: str, model: str) -> _Rates | None:
+    try:
+        probes: list[Any] = [
+            _prices.calc_price(_prices.Usage(**counts), model, provider_id=provider) for counts in _PROBES
+        ]
+    except (LookupError, ValueError):
+        return None
+    prices: dict[str, Any] = probes[0].model_price.__dict__
+    tiers = [tier.start for price in prices.values() for tier in getattr(price, "tiers", ())]
+    call, *tokens = (probe.total_price for probe in probes)
+    return _Rates(call, *(token - call for token in tokens), longest=min(tiers, default=math.inf))
 
 
 _SECONDS_KNOWN = 60.0
 _MOST_KNOWN = 256
-_known: dict[tuple[str, str], _Rates] = {}
+_known: dict[tuple[str, str], tuple[float, _Rates | None]] = {}
+"""By provider and model: until when, by the steady clock, and the rates."""
 _PROBES: tuple[dict[str, int], ...] = (
     {"input_tokens": 0},
     {"input_tokens": 1},

@@ -63,6 +63,9 @@ LIBRARIES = {
 }
 
 
+# What is installed to measure ours: alone, and on the wires.
+OURS_ALONE = ("-e", ".", "-c", "constraints.txt")
+WIRES_OURS = ("-e", ".[anthropic,gemini,mcp,openai]", "-c", "constraints.txt")
 # What the cases on disk need beside the library itself. google-adk's extra `db` would bring Spanner's client as well.
 DURABLE_OURS = ("-e", ".", "asyncpg", "-c", "constraints.txt")
 DURABLE_ADK = ("sqlalchemy[asyncio]>=2,<3",)

@@ -37,13 +37,13 @@ Message = tuple[str, Any]
 
 
 def conversation(length: int) -> list[Message]:
-    """So many messages, every third turn's tool call and its response among them. It ends with the model's."""
+    """So many messages, every other turn's tool call and its response among them. It ends with the model's."""
     spoken: list[Message] = []
     kinds = cycle((("user", "call", "response", "model"), ("user", "model")))
     while len(spoken) < length:
-        for kind in next(kinds):
-            text = {"user": QUESTION, "model": REPLY}.get(kind, f"call_{len(spoken) // 2:04}")
-            spoken.append((kind, text))
+        call_id = f"call_{len(spoken):04}"
+        said = {"user": QUESTION, "model": REPLY, "call": call_id, "response": call_id}
+        spoken.extend((kind, said[kind]) for kind in next(kinds))
     return spoken
 
 

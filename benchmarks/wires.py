@@ -39,7 +39,7 @@ from benchmarks.wire_server import ANSWER
 LENGTHS = (10, 100, 1000)
 """Messages of history: all are 4 more than a multiple of 6, as `conversation` makes them."""
 TURNS = 5
-BLOCKS = {10: 24, 100: 16, 1000: 4}
+BLOCKS = {10: 24, 100: 12, 1000: 3}
 
 
 class Bare:

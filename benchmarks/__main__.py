@@ -294,15 +294,8 @@ def run_wires(chosen: list[str], options: argparse.Namespace) -> tuple[str, list
     remarks = ["One round of fewer calls: not to be held to the bars."] if options.quick else []
     print(f"\n{wire_report.shown(samples[OURS])}\n")
     print(*remarks, f"{perf_counter() - started:.0f} s in all", sep="\n")
-    versions = versions_in(plan["request"][0].python) if "request" in plan else []
+    versions = peers.versions_in(plan["request"][0].python, wire_report.PACKAGES) if "request" in plan else []
     return wire_report.section(samples[OURS], versions, remarks), failures
-
-
-def versions_in(python: str) -> list[str]:
-    """The packages that the wires are measured with, and their versions."""
-    program = "import importlib.metadata as m; print(*(f'{name} {m.version(name)}' for name in %r), sep='\\n')"
-    command = [python, "-c", program % (wire_report.PACKAGES,)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def writes_results(options: argparse.Namespace) -> bool:

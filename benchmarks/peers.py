@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,3 +120,12 @@ def python_with(label: str, *installed: str) -> str:
     subprocess.run([*pip, *installed], check=True, cwd=ROOT)
     complete.touch()
     return str(python)
+
+
+def versions_in(python: str, packages: Sequence[str]) -> list[str]:
+    """Names packages that an interpreter has installed, with their versions."""
+    program = (
+        "import importlib.metadata as m, sys; print(*(f'{one} {m.version(one)}' for one in sys.argv[1:]), sep='\\n')"
+    )
+    done = subprocess.run([python, "-c", program, *packages], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()

@@ -68,7 +68,7 @@ async def retried(ask: Ask, policy: RetryPolicy) -> AsyncGenerator[LlmResponse, 
     if policy.attempts == 1:
         answering, first = await _begin(ask)
     else:
-        answering, first = await _begin_in_the_end(ask, policy)
+        answering, first = await _begin_with_retries(ask, policy)
     async with aclosing(answering):
         if first is not None:
             yield first
@@ -86,10 +86,13 @@ async def _begin(ask: Ask) -> tuple[AsyncGenerator[LlmResponse, None], LlmRespon
         raise
 
 
-async def _begin_in_the_end(
+async def _begin_with_retries(
     ask: Ask, policy: RetryPolicy
 ) -> tuple[AsyncGenerator[LlmResponse, None], LlmResponse | None]:
-    """The same, asked again. Most requests succeed at once, and what it takes to ask again is made for the others."""
+    """The same, asked again where that may help.
+
+    Most requests succeed at once, and what it takes to ask again is made for the others.
+    """
     tenacity = _tenacity()
     started = time.monotonic()
     try:

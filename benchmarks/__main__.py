@@ -12,14 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import cases, durable, peers, report, stores
+from benchmarks import cases, durable, peers, report, stores, wire_report, wires
 from benchmarks.peers import OURS, ROOT, parse_requirement, python_with
 
 ROUNDS = 3
 PEER_ROUNDS = {"many_sessions": 2, "tool_turn": 2}  # a round of these takes a slow peer half a minute
+WIRES_ROUNDS = 2
 CASE_SECONDS = 300
 # case -> store -> rounds. What is slow, or says the same each time, has fewer.
 DURABLE_ROUNDS: dict[str, dict[str, int]] = {
@@ -172,6 +174,17 @@ def durable_plan(chosen: list[str], peer: str | None, requirement: str | None, q
     return plan
 
 
+def wires_plan(chosen: list[str], quick: bool) -> Plan:
+    """What is run for the cases of the wires, with the SDKs installed; the core is imported without them."""
+    pythons = dict.fromkeys(wires.CASES, python_with(f"{OURS}-wires", *peers.WIRES_OURS))
+    pythons["core_import"] = python_with(OURS, *peers.OURS_ALONE)
+    rounds = 1 if quick else WIRES_ROUNDS
+    return {
+        case: [Child(pythons[case], "benchmarks.wires", subject, OURS, rounds) for subject in wires.SUBJECTS[case]]
+        for case in chosen
+    }
+
+
 def measure(plan: Plan, quick: bool) -> tuple[report.Samples, list[str], list[str]]:
     """Runs every case in alternating rounds; returns the samples, what of ours failed, and what of the peers."""
     samples: dict[str, dict[str, list[object]]] = defaultdict(lambda: defaultdict(list))
@@ -219,9 +232,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--vs", metavar="PEER", help="measure a peer in the same run, as in google-adk==2.13.0; the "
                         "cases on disk then measure LangGraph and agno as well")  # fmt: skip
-    parser.add_argument("--case", action="append", choices=[*cases.CASES, *durable.CASES],
+    parser.add_argument("--case", action="append", choices=[*cases.CASES, *durable.CASES, *wires.CASES],
                         help="only this case (may be repeated)")  # fmt: skip
-    parser.add_argument("--part", choices=["memory", "disk"], help="only the cases in memory, or those on disk")
+    parser.add_argument("--part", choices=["memory", "disk", "wires"], help="only the cases in memory, those on disk, "
+                        "or those of the wires")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="one round of smaller sizes; not to be held to the bars")
     parser.add_argument("--output", type=Path, help="folder for RESULTS.md and the plot (default: benchmarks/, and "
                         "only for whole parts with a peer)")  # fmt: skip
@@ -242,7 +256,7 @@ def run_part(title: str, chosen: list[str], options: argparse.Namespace) -> tupl
     ours = f"{OURS} {version_of_ours()}"
     with postgres() as server:
         if title == report.MEMORY:
-            pythons = {OURS: python_with(OURS, "-e", ".", "-c", "constraints.txt")}
+            pythons = {OURS: python_with(OURS, *peers.OURS_ALONE)}
             if peer:
                 pythons[peer] = python_with(options.vs.replace("==", "-"), options.vs)
             plan, columns = memory_plan(chosen, pythons, options.quick), [peer] if peer else []
@@ -272,9 +286,22 @@ def run_part(title: str, chosen: list[str], options: argparse.Namespace) -> tupl
     return report.section(title, samples, peers=columns, versions=labels, remarks=remarks, server=server), failures
 
 
+def run_wires(chosen: list[str], options: argparse.Namespace) -> tuple[str, list[str]]:
+    """Measures the wires and prints their tables; returns their section of the results, and what failed."""
+    started = perf_counter()
+    plan = wires_plan(chosen, options.quick)
+    samples, failures, _ = measure(plan, options.quick)
+    remarks = ["One round of fewer calls: not to be held to the bars."] if options.quick else []
+    print(f"\n{wire_report.shown(samples[OURS])}\n")
+    print(*remarks, f"{perf_counter() - started:.0f} s in all", sep="\n")
+    versions = peers.versions_in(plan["request"][0].python, wire_report.PACKAGES) if "request" in plan else []
+    return wire_report.section(samples[OURS], versions, remarks), failures
+
+
 def writes_results(options: argparse.Namespace) -> bool:
     """Whether the results are kept: whole parts with a peer are, or what a folder was named for."""
-    return bool(options.output or (options.peer and not options.case and not options.quick))
+    whole = not options.case and not options.quick
+    return bool(options.output or (whole and (options.peer or options.part == "wires")))
 
 
 def main() -> int:
@@ -284,12 +311,18 @@ def main() -> int:
         options.output.mkdir(parents=True, exist_ok=True)
     failures: list[str] = []
     sections: dict[str, str] = {}
-    for part, title, known in (("memory", report.MEMORY, cases.CASES), ("disk", report.DURABLE, durable.CASES)):
+    parts = (
+        ("memory", report.MEMORY, cases.CASES),
+        ("disk", report.DURABLE, durable.CASES),
+        ("wires", wire_report.WIRES, wires.CASES),
+    )
+    for part, title, known in parts:
         chosen = [case for case in known if not options.case or case in options.case]
         if not chosen or options.part not in (None, part):
             continue
         try:
-            sections[title], failed = run_part(title, chosen, options)
+            run = run_wires if part == "wires" else partial(run_part, title)
+            sections[title], failed = run(chosen, options)
         except subprocess.CalledProcessError as error:
             print(f"could not install what is measured: {error}", file=sys.stderr)
             return 1

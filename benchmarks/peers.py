@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,9 @@ LIBRARIES = {
 }
 
 
+# What is installed to measure ours: alone, and on the wires.
+OURS_ALONE = ("-e", ".", "-c", "constraints.txt")
+WIRES_OURS = ("-e", ".[anthropic,gemini,mcp,openai]", "-c", "constraints.txt")
 # What the cases on disk need beside the library itself. google-adk's extra `db` would bring Spanner's client as well.
 DURABLE_OURS = ("-e", ".", "asyncpg", "-c", "constraints.txt")
 DURABLE_ADK = ("sqlalchemy[asyncio]>=2,<3",)
@@ -116,3 +120,12 @@ def python_with(label: str, *installed: str) -> str:
     subprocess.run([*pip, *installed], check=True, cwd=ROOT)
     complete.touch()
     return str(python)
+
+
+def versions_in(python: str, packages: Sequence[str]) -> list[str]:
+    """Names packages that an interpreter has installed, with their versions."""
+    program = (
+        "import importlib.metadata as m, sys; print(*(f'{one} {m.version(one)}' for one in sys.argv[1:]), sep='\\n')"
+    )
+    done = subprocess.run([python, "-c", program, *packages], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()

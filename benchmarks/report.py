@@ -231,7 +231,7 @@ def write_results(folder: Path, sections: Mapping[str, str]) -> Path:
     _, *parts = re.split(r"^## (.+)\n\n", old, flags=re.MULTILINE)
     kept = dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True)) | dict(sections)
     text = ["# Benchmark results", "Written by `make bench`; do not edit."]
-    for title in (MEMORY, DURABLE):
+    for title in dict.fromkeys((MEMORY, DURABLE, *kept)):
         if title in kept:
             text += [f"## {title}", kept[title]]
     results.write_text("\n\n".join(text) + "\n", encoding="utf-8")

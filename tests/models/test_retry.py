@@ -3,11 +3,13 @@
 
 import email.utils
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from runwright import LlmResponse, errors, types
+from runwright.models import retry
 from runwright.models.failures import failure, read_retry_after
 from runwright.models.retry import NO_RETRY, RetryPolicy, retried
 
@@ -104,6 +106,15 @@ async def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     asked = Asked(errors.ModelRateLimitedError("busy", retry_after=3600.0))
     with pytest.raises(errors.ModelRateLimitedError):
         await answers(asked, RetryPolicy(deadline=60))
+    assert asked.times == 1
+
+
+async def test_the_first_attempt_is_in_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 11.0])
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    asked = Asked(errors.ModelOverloadedError("busy"))
+    with pytest.raises(errors.ModelOverloadedError):
+        await answers(asked, RetryPolicy(deadline=10, initial_delay=0.001))
     assert asked.times == 1
 
 

@@ -4,7 +4,10 @@
 import asyncio
 import importlib
 import importlib.util
-from typing import Any
+import math
+import time
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from runwright.types import GenerateContentResponseUsageMetadata as Usage
 
@@ -44,6 +47,77 @@ def _load() -> None:
 
 
 def _cost(usage: Usage, provider: str, model: str, cache_write_tokens: int) -> float | None:
+    details = (usage.prompt_tokens_details, usage.candidates_tokens_details, usage.cache_tokens_details)
+    rates = None if any(map(_audio, details)) else _rates(provider, model)
+    read = (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0)
+    said = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+    cached = usage.cached_content_token_count or 0
+    if rates is None or read > rates.longest or cached + cache_write_tokens > read:
+        return _calculated(usage, provider, model, cache_write_tokens)
+    new = read - cached - cache_write_tokens
+    tokens = new * rates.new + cached * rates.cached + cache_write_tokens * rates.written + said * rates.said
+    return float(rates.call + tokens)
+
+
+class _Rates(NamedTuple):
+    """What a token of text costs, by what it is, where the prompt has no more than ``longest``.
+
+    Attributes:
+        call: What each call costs beside its tokens.
+    """
+
+    call: Decimal
+    new: Decimal
+    cached: Decimal
+    written: Decimal
+    said: Decimal
+    longest: float
+
+
+def _rates(provider: str, model: str) -> _Rates | None:
+    """The rates of a model; None where they are not known.
+
+    To calculate a price takes genai-prices longer than all else that is done with an answer takes. So it is asked for
+    the price of one token of each kind, and asked again after a minute: prices change, with the time of day too.
+    """
+    until, rates = _known.get((provider, model), (0.0, None))
+    if time.monotonic() < until:
+        return rates
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    rates = _asked_rates(provider, model)
+    _known[provider, model] = (time.monotonic() + _SECONDS_KNOWN, rates)
+    return rates
+
+
+def _asked_rates(provider: str, model: str) -> _Rates | None:
+    try:
+        probes: list[Any] = [
+            _prices.calc_price(_prices.Usage(**counts), model, provider_id=provider) for counts in _PROBES
+        ]
+    except (LookupError, ValueError):
+        return None
+    prices: dict[str, Any] = probes[0].model_price.__dict__
+    tiers = [tier.start for price in prices.values() for tier in getattr(price, "tiers", ())]
+    call, *tokens = (probe.total_price for probe in probes)
+    return _Rates(call, *(token - call for token in tokens), longest=min(tiers, default=math.inf))
+
+
+_SECONDS_KNOWN = 60.0
+_MOST_KNOWN = 256
+_known: dict[tuple[str, str], tuple[float, _Rates | None]] = {}
+"""By provider and model: until when, by the steady clock, and the rates."""
+_PROBES: tuple[dict[str, int], ...] = (
+    {"input_tokens": 0},
+    {"input_tokens": 1},
+    {"input_tokens": 1, "cache_read_tokens": 1},
+    {"input_tokens": 1, "cache_write_tokens": 1},
+    {"output_tokens": 1},
+)
+
+
+def _calculated(usage: Usage, provider: str, model: str, cache_write_tokens: int) -> float | None:
+    """What genai-prices says of this very usage."""
     counts: dict[str, int] = {
         "input_tokens": (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
         "output_tokens": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),

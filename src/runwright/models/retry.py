@@ -2,6 +2,7 @@
 """RetryPolicy and retried(): a model that is asked again where that may help."""
 
 import importlib
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -55,6 +56,8 @@ class RetryPolicy:
 
 NO_RETRY = RetryPolicy(attempts=1)
 
+_PASSING = (ModelBusyError, ModelConnectionError)
+
 Ask = Callable[[], AsyncGenerator[LlmResponse, None]]
 """Asks the model anew."""
 
@@ -73,7 +76,7 @@ async def retried(ask: Ask, policy: RetryPolicy) -> AsyncGenerator[LlmResponse, 
     if policy.attempts == 1:
         answering, first = await _begin(ask)
     else:
-        answering, first = await _retrying(policy)(_begin, ask)
+        answering, first = await _begin_with_retries(ask, policy)
     async with aclosing(answering):
         if first is not None:
             yield first
@@ -91,14 +94,39 @@ async def _begin(ask: Ask) -> tuple[AsyncGenerator[LlmResponse, None], LlmRespon
         raise
 
 
-def _retrying(policy: RetryPolicy) -> Any:
+async def _begin_with_retries(
+    ask: Ask, policy: RetryPolicy
+) -> tuple[AsyncGenerator[LlmResponse, None], LlmResponse | None]:
+    """The same, asked again where that may help.
+
+    Most requests succeed at once, and what it takes to ask again is made for the others.
+    """
+    tenacity = _tenacity()
+    started = time.monotonic()
     try:
-        tenacity = importlib.import_module("tenacity")
+        return await _begin(ask)
+    except _PASSING as error:
+        failures: list[Exception] = [error]
+
+    async def attempt() -> tuple[AsyncGenerator[LlmResponse, None], LlmResponse | None]:
+        if failures:
+            raise failures.pop()  # how the first attempt ended, which counts
+        return await _begin(ask)
+
+    return await _retrying(tenacity, policy, time.monotonic() - started)(attempt)
+
+
+def _tenacity() -> Any:
+    try:
+        return importlib.import_module("tenacity")
     except ImportError as error:
         raise MissingDependencyError(
             "Models are asked again with tenacity, which is not installed: pip install 'runwright[models]', or give "
             "the model retry=RetryPolicy(attempts=1)"
         ) from error
+
+
+def _retrying(tenacity: Any, policy: RetryPolicy, spent: float) -> Any:
     doubling = tenacity.wait_exponential_jitter(
         initial=policy.initial_delay, max=policy.max_delay, jitter=policy.initial_delay / 2
     )
@@ -108,8 +136,8 @@ def _retrying(policy: RetryPolicy) -> Any:
         return doubling(state) if asked is None else asked
 
     return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((ModelBusyError, ModelConnectionError)),
-        stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline),
+        retry=tenacity.retry_if_exception_type(_PASSING),
+        stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline - spent),
         wait=wait,
         reraise=True,
     )

@@ -2,9 +2,10 @@
 """Gemini: the adapter."""
 
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 from runwright.clients import LoopClients
@@ -128,7 +129,7 @@ class Gemini(BaseLlm):
             named = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
             body = {"generateContentRequest": {"model": named, **body}}
         arguments["config"] = {"http_options": {**arguments["config"]["http_options"], "extra_body": body}}
-        with _our_errors():
+        with _OurErrors():
             counted = await client.aio.models.count_tokens(**arguments)
         if counted.total_tokens is None:
             raise ModelResponseError("Gemini did not say how many tokens there are", provider=PROVIDER)
@@ -188,7 +189,7 @@ class Gemini(BaseLlm):
         settings = {name: value for name, value in named.items() if value is not None}
         settings["http_options"] = {name: value for name, value in options.items() if value is not None}
         try:
-            with _our_errors():
+            with _OurErrors():
                 return Connection(self._genai.Client(**{**settings, **(self.client_kwargs or {})}), http)
         except ModelBadRequestError as error:
             raise ModelAuthError(
@@ -199,7 +200,7 @@ class Gemini(BaseLlm):
 
 
 async def _whole(models: Any, arguments: dict[str, Any]) -> AsyncGenerator[LlmResponse, None]:
-    with _our_errors():
+    with _OurErrors():
         response = read_answer(await models.generate_content(**arguments))
     if response.finish_reason is None and response.error_code is None and response.content is None:
         raise ModelResponseError("Gemini's answer was empty", provider=PROVIDER)
@@ -209,12 +210,12 @@ async def _whole(models: Any, arguments: dict[str, Any]) -> AsyncGenerator[LlmRe
 async def _streamed(models: Any, arguments: dict[str, Any]) -> AsyncGenerator[LlmResponse, None]:
     joined = Joined()
     under_way = False
-    with _our_errors():
+    with _OurErrors():
         chunks: AsyncGenerator[Any, None] = await models.generate_content_stream(**arguments)
     async with stream_of(chunks) as stream:
         while True:
             try:
-                with _our_errors(under_way=under_way):
+                with _OurErrors(under_way=under_way):
                     chunk = await stream.next()
                     if chunk is None:
                         break
@@ -231,13 +232,23 @@ async def _streamed(models: Any, arguments: dict[str, Any]) -> AsyncGenerator[Ll
     yield joined.whole()
 
 
-@contextmanager
-def _our_errors(*, under_way: bool = False) -> Generator[None]:
-    """Makes the SDK's failures errors of ours. There is no ``yield`` of the answer inside."""
-    try:
-        yield
-    except Exception as error:
-        ours = gemini_error(error, under_way=under_way)
-        if ours is None:
-            raise
-        raise ours from error
+class _OurErrors:
+    """Makes the SDK's failures errors of ours. There is no ``yield`` of the answer inside.
+
+    Args:
+        under_way: Whether a part of the answer had come.
+    """
+
+    __slots__ = ("_under_way",)
+
+    def __init__(self, *, under_way: bool = False) -> None:
+        self._under_way = under_way
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            ours = gemini_error(error, under_way=self._under_way)
+            if ours is not None:
+                raise ours from error

@@ -76,6 +76,8 @@ class Stream:
 
     async def next(self) -> Any:
         """The next chunk; None where there are no more."""
+        if self._opened:  # all was noted when the first chunk came
+            return await anext(self._chunks, None)
         token = _noted.set(self._opened)
         try:
             return await anext(self._chunks, None)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what google-genai gives as an answer to LlmResponse (pure)."""
 
+from operator import attrgetter
 from typing import Any
 
 from runwright.errors import ModelResponseError
@@ -107,8 +108,8 @@ class Joined:
         """Takes the next chunk."""
         self._chunks += 1
         whole = self._whole
-        for name in _KEPT:
-            if (value := getattr(chunk, name)) is not None:
+        for name, value in zip(_KEPT, _kept(chunk), strict=True):
+            if value is not None:
                 setattr(whole, name, value)
         if chunk.content is None:
             return
@@ -151,6 +152,7 @@ class Joined:
 
 
 _KEPT = tuple(name for name in LlmResponse.__struct_fields__ if name not in ("content", "partial"))
+_kept = attrgetter(*_KEPT)
 
 
 def _takes_text(part: Part) -> bool:

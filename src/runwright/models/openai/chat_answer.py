@@ -142,8 +142,9 @@ class ChatAnswer:
             if not self._wrapped:
                 parts.append(Part(text="".join(pieces)))
         self._refusal += said.get("refusal") or ""
-        self._add_calls(said)
-        if sound := self._heard(as_object(said.get("audio")), streamed):
+        if calls := said.get("tool_calls"):
+            self._add_calls(calls)
+        if (audio := as_object(said.get("audio"))) and (sound := self._heard(audio, streamed)):
             parts.append(sound)
         if not streamed or not parts:
             return None
@@ -160,8 +161,8 @@ class ChatAnswer:
                 return text
         return ""
 
-    def _add_calls(self, said: Mapping[str, Any]) -> None:
-        for given in objects(said.get("tool_calls")):
+    def _add_calls(self, calls: Any) -> None:
+        for given in objects(calls):
             place = given.get("index", len(self._calls))
             known = self._places.get(place)
             if known is None or known.is_another(given):

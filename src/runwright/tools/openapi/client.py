@@ -106,7 +106,8 @@ class HttpClients:
                 answer = await self._once(client, request, longest or self._longest)
         except errors as error:
             raise ToolExecutionError(
-                f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}", "CONNECTION_FAILED"
+                f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}",
+                "CONNECTION_FAILED",
             ) from error
         raise ToolExecutionError(f"{shown_url(request.url)} redirects again and again", "TOO_MANY_REDIRECTS")
 
@@ -129,7 +130,9 @@ class HttpClients:
         url = request.whole_url
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ToolExecutionError(f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL")
+            raise ToolExecutionError(
+                f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL"
+            )
         if self._factory is not None:
             await self._check(parts.hostname, _port(url))
         headers = dict(request.headers)

@@ -110,7 +110,7 @@ def test_a_client_that_leaves_early_is_a_difference() -> None:
             hear(client)
 
     shown = misbehaves(TALK, act)
-    assert shown.startswith("The client left before it sent message 1:")
+    assert shown.startswith("It ended before the client sent message 1:")
     assert '"ask": 2' in shown
 
 

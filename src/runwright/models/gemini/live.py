@@ -11,6 +11,7 @@ from runwright.connection import BaseLlmConnection, RealtimeInput
 from runwright.errors import InputValidationError, ModelError
 from runwright.event import LlmResponse
 from runwright.live_types import ActivityEnd, ActivityStart
+from runwright.models.failures import failure
 from runwright.models.gemini.failures import gemini_error
 from runwright.models.gemini.live_answer import LiveAnswers
 from runwright.models.gemini.live_setup import (
@@ -125,8 +126,8 @@ class _GeminiConnection(BaseLlmConnection):
                 return await anext(turn, None)
         except ModelError as error:
             cause = error.__cause__
-            if cause is not None and _is_unknown_message(cause):
-                return None  # the next turn's stream goes on with what comes after it
+            if cause is not None and "error" not in (_misplaced_message(cause) or {"error": ""}):
+                return None  # of a kind that is newer than the SDK; the next stream goes on after it
             if cause is not None and (self._socket.closed or _code(cause) == NORMAL_CLOSURE):
                 return _ENDED
             raise
@@ -163,6 +164,11 @@ def _live_failure(error: Exception) -> ModelError | None:
     if code is not None:
         closing = closing_of(error)
         return closed_failure(PROVIDER, code, closing[1] if closing is not None else _reason(error))
+    told: Any = (_misplaced_message(error) or {}).get("error")
+    if isinstance(told, dict):
+        named = cast("dict[str, Any]", told)
+        status = named.get("code")
+        return failure(PROVIDER, status if isinstance(status, int) else 400, str(named.get("message") or ""))
     return socket_failure(PROVIDER, error) or gemini_error(error, under_way=True)
 
 
@@ -179,7 +185,11 @@ def _reason(error: Any) -> str:
     return details if isinstance(details, str) else str(error.message or details or "")
 
 
-def _is_unknown_message(error: Any) -> bool:
-    """Whether a message came of a kind that the SDK does not know, which it takes for an error without a code."""
-    details: Any = getattr(error, "details", None)
-    return isinstance(details, dict) and getattr(error, "code", 0) is None and "error" not in details
+def _misplaced_message(error: BaseException) -> dict[str, Any] | None:
+    """The message that the SDK failed over. It takes one of a kind that it does not know for an error, and fails as it
+    looks for the error's code; only the traceback still has the message."""
+    trace = error.__traceback__ if isinstance(error, TypeError) else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    message: Any = trace.tb_frame.f_locals.get("response_json") if trace is not None else None
+    return cast("dict[str, Any]", message) if isinstance(message, dict) else None

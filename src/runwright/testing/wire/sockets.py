@@ -44,7 +44,7 @@ class LoopbackSocketServer:
         self._tls = tls
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._open: set[Any] = set()
+        self._open: dict[Any, threading.Thread] = {}
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._closed_error: type[Exception] = Exception
@@ -108,10 +108,12 @@ class LoopbackSocketServer:
         self._stopping.set()
         if self._server is not None:
             with self._lock:
-                still_open = list(self._open)
+                still_open = dict(self._open)
             for connection in still_open:
                 connection.close(1001, "The server stops")
             self._server.shutdown()
+            for thread in still_open.values():
+                thread.join(_STOP_SECONDS)
             self._server = None
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
@@ -145,7 +147,7 @@ class LoopbackSocketServer:
     def _handle(self, connection: Any) -> None:
         script: SocketScript = connection.script
         with self._lock:
-            self._open.add(connection)
+            self._open[connection] = threading.current_thread()
         try:
             self.play(connection, script)
             if script.ending == "closed":
@@ -158,7 +160,7 @@ class LoopbackSocketServer:
             pass  # the client left, which the one who plays has noted if it matters
         finally:
             with self._lock:
-                self._open.discard(connection)
+                del self._open[connection]
 
     def linger(self, connection: Any) -> None:
         """Stays until the client leaves."""
@@ -188,9 +190,9 @@ class WireSocketServer(LoopbackSocketServer):
     What the recording received is sent in its order; where the recording sent something, the server waits for the
     client to send the same, which may have come before. Several answers of tools beside each other may come in any
     order, and in one message or in several. Where something else comes, the connection is closed and the difference is
-    kept: leaving the ``with`` block raises it, unless another error is on its way. So it is where the client leaves
-    before it has sent everything, sends more, or sends nothing for too long. After the last message the connection
-    stays open, as at a provider.
+    kept: leaving the ``with`` block raises it, unless another error is on its way. So it is where the client leaves, or
+    the block ends, before it has sent everything, where it sends more, or nothing for too long. After the last message
+    the connection stays open, as at a provider.
 
     Args:
         recording: A file (``.yaml``) or messages.
@@ -243,9 +245,9 @@ class WireSocketServer(LoopbackSocketServer):
             connection.close(1008, "Not as recorded")
         except self._closed_error:
             sent = [unit for one in script.messages if one.direction == "sent" for unit in units(one.data)]
-            if inbox.taken < len(sent) and not self._stopping.is_set():
+            if inbox.taken < len(sent):
                 shown = _shown(sent[inbox.taken])
-                self.differences.append(f"The client left before it sent message {inbox.taken}:\n{shown}")
+                self.differences.append(f"It ended before the client sent message {inbox.taken}:\n{shown}")
 
     def _await(self, inbox: "_Inbox", expected: list[Any]) -> None:
         """Takes what was recorded to be sent, and empties the list of it.

@@ -22,7 +22,8 @@ class Resampler:
         self._rate = SAMPLE_RATE
         self._odd = b""
         self._last = 0
-        self._place = 0.0
+        self._place = 0
+        """Where the next sample is, after the last one that was taken, in parts of a sample of ``1 / SAMPLE_RATE``."""
 
     def take(self, data: bytes, mime_type: str) -> bytes:
         """The next piece at the API's rate. Half a sample at its end comes with the next one.
@@ -32,7 +33,7 @@ class Resampler:
         """
         rate = _rate(mime_type)
         if rate != self._rate:
-            self._rate, self._last, self._place = rate, 0, 0.0
+            self._rate, self._last, self._place = rate, 0, 0
         data = self._odd + data
         whole = len(data) & ~1
         data, self._odd = data[:whole], data[whole:]
@@ -43,15 +44,15 @@ class Resampler:
         if sys.byteorder == "big":
             samples.byteswap()
         samples.insert(0, self._last)
-        step, last = self._rate / SAMPLE_RATE, len(samples) - 1
+        end = (len(samples) - 1) * SAMPLE_RATE
         made = array("h")
-        place = self._place
-        while place < last:
-            before = int(place)
+        for place in range(self._place, end, self._rate):
+            before, beyond = divmod(place, SAMPLE_RATE)
             here = samples[before]
-            made.append(here + round((samples[before + 1] - here) * (place - before)))
-            place += step
-        self._last, self._place = samples[last], place - last
+            made.append(here + (samples[before + 1] - here) * beyond // SAMPLE_RATE)
+        behind = max(0, -(-(end - self._place) // self._rate))
+        self._place += behind * self._rate - end
+        self._last = samples[-1]
         if sys.byteorder == "big":
             made.byteswap()
         return made.tobytes()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A live conversation with Gemini, over google-genai's Live API."""
 
+import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, cast
@@ -8,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from runwright.connection import BaseLlmConnection, RealtimeInput
-from runwright.errors import InputValidationError, ModelError
+from runwright.errors import InputValidationError, ModelError, ModelResponseError
 from runwright.event import LlmResponse
 from runwright.live_types import ActivityEnd, ActivityStart
 from runwright.models.failures import failure
@@ -164,6 +165,8 @@ def _live_failure(error: Exception) -> ModelError | None:
     if code is not None:
         closing = closing_of(error)
         return closed_failure(PROVIDER, code, closing[1] if closing is not None else _reason(error))
+    if isinstance(error.__context__, json.JSONDecodeError):
+        return ModelResponseError(f"Gemini sent what is no JSON: {error!s:.300}", provider=PROVIDER)
     told: Any = (_misplaced_message(error) or {}).get("error")
     if isinstance(told, dict):
         named = cast("dict[str, Any]", told)

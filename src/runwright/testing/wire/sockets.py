@@ -22,7 +22,7 @@ from runwright.testing.wire.readers import read_messages
 from runwright.testing.wire.server import WireMismatchError
 
 _STOP_SECONDS = 5.0
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.5
 
 
 class LoopbackSocketServer:

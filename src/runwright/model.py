@@ -6,13 +6,17 @@ import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping, MutableSequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from runwright.declared import Declared
 from runwright.errors import ConfigurationError, ModelError, ModelNotFoundError
 from runwright.event import LlmResponse
 from runwright.record import copy_json
 from runwright.types import Content, FunctionDeclaration, GenerateContentConfig, Tool, copy_content
+
+if TYPE_CHECKING:
+    from runwright.connection import BaseLlmConnection
 
 __all__ = ["RETOLD", "BaseLlm", "Declarable", "LLMRegistry", "LlmRequest", "LlmResponse"]
 
@@ -38,6 +42,7 @@ class LlmRequest:
         config: How to answer; ``config.system_instruction`` and ``config.tools`` are filled in.
         tools_dict: The tools that may be called, by name.
         cache_config: What the app says of providers' caches, a :class:`~runwright.app.ContextCacheConfig`.
+        live_connect_config: How a live conversation goes, a ``LiveConnectConfig``.
     """
 
     __slots__ = ("cache_config", "config", "contents", "live_connect_config", "model", "tools_dict")
@@ -155,6 +160,18 @@ class BaseLlm(Declared, ABC):
         Raises:
             ModelError: The model could not answer. Any other exception is handled alike.
         """
+
+    def connect(self, llm_request: LlmRequest) -> AbstractAsyncContextManager["BaseLlmConnection"]:
+        """A live conversation: ``async with llm.connect(request) as connection``.
+
+        Args:
+            llm_request: How the conversation goes: ``config`` has the instruction and the tools,
+                ``live_connect_config`` the rest. ``contents`` is not sent: ``connection.send_history`` does that.
+
+        Raises:
+            ModelError: There is no way to the model, or it has no live connection.
+        """
+        raise ModelError(f"{type(self).__name__} has no live connection: take a model that has one, such as Gemini")
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request has, as the provider counts them.

@@ -6,11 +6,29 @@ The names and fields are those of the Gemini API (https://ai.google.dev/api), so
 """
 
 import enum
+import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from runwright.errors import InputValidationError
 from runwright.record import Record, copy_json
+
+if TYPE_CHECKING:
+    from runwright.live_types import ActivityEnd as ActivityEnd
+    from runwright.live_types import ActivityHandling as ActivityHandling
+    from runwright.live_types import ActivityStart as ActivityStart
+    from runwright.live_types import AudioStreamEnd as AudioStreamEnd
+    from runwright.live_types import AutomaticActivityDetection as AutomaticActivityDetection
+    from runwright.live_types import ContextWindowCompressionConfig as ContextWindowCompressionConfig
+    from runwright.live_types import EndSensitivity as EndSensitivity
+    from runwright.live_types import HistoryConfig as HistoryConfig
+    from runwright.live_types import LiveConnectConfig as LiveConnectConfig
+    from runwright.live_types import ProactivityConfig as ProactivityConfig
+    from runwright.live_types import RealtimeInputConfig as RealtimeInputConfig
+    from runwright.live_types import SessionResumptionConfig as SessionResumptionConfig
+    from runwright.live_types import SlidingWindow as SlidingWindow
+    from runwright.live_types import StartSensitivity as StartSensitivity
+    from runwright.live_types import TurnCoverage as TurnCoverage
 
 
 class OpenEnum(enum.StrEnum):
@@ -549,3 +567,12 @@ _SETTINGS: dict[str, type[Record]] = {
     "tool_config": ToolConfig,
 }
 """The settings that are taken as dicts too."""
+
+
+def __getattr__(name: str) -> Any:
+    """The names of live conversations, which few programs need, are loaded when they are first used."""
+    value = None if name.startswith("_") else getattr(importlib.import_module("runwright.live_types"), name, None)
+    if value is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value

@@ -3,23 +3,27 @@
 
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from runwright.clients import LoopClients
+from runwright.connection import BaseLlmConnection
 from runwright.errors import ModelAuthError, ModelBadRequestError, ModelResponseError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
 from runwright.models.gemini.connection import Connection, http_client, stream_of
 from runwright.models.gemini.failures import gemini_error
+from runwright.models.gemini.live import live_connection
+from runwright.models.gemini.live_setup import live_config
 from runwright.models.gemini.request import ON_VERTEX, TAKEN, TOOL_NAMES, generation, request_body
 from runwright.models.gemini.response import PROVIDER, Joined, read_answer
 from runwright.models.left_out import LeftOut
 from runwright.models.loading import load
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.sockets import OPENING_SECONDS
 from runwright.models.tool_names import with_own_names
 from runwright.types import HttpRetryOptions
 
@@ -74,7 +78,7 @@ class Gemini(BaseLlm):
         self._clients: LoopClients[Connection] = LoopClients(self._connect, Connection.close)
         self._genai: Any = None
         self._httpx: Any = None
-        own = self.api_version or self.client or (self.client_kwargs or {}).get("http_options")
+        own = self.api_version or self.client or _version_in((self.client_kwargs or {}).get("http_options"))
         self._version = None if own or os.environ.get("GOOGLE_GENAI_API_VERSION") else _VERSION
 
     @classmethod
@@ -110,6 +114,27 @@ class Gemini(BaseLlm):
                     model = response.model_version or arguments["model"]
                     await priced(response.usage_metadata, provider="google", model=model)
                 yield with_own_names(response, renamed)
+
+    @asynccontextmanager
+    async def connect(self, llm_request: LlmRequest) -> AsyncGenerator[BaseLlmConnection]:
+        """A live conversation over the Live API: ``async with gemini.connect(request) as connection``.
+
+        It is spoken over TLS, also where ``base_url`` says otherwise. What stays unanswered there has no time limit:
+        ``timeout`` is for the connection to be set up, within half a minute.
+
+        Raises:
+            ModelError: There is no connection.
+            MissingDependencyError: google-genai is not installed.
+        """
+        client = await self._client()
+        types = await load("google.genai.types", "gemini")
+        model = llm_request.model or self.model
+        config = live_config(llm_request, model=model, vertex=bool(client.vertexai))
+        if self._version is not None and not client.vertexai:
+            config["httpOptions"] = {"apiVersion": self._version, **config.get("httpOptions", {})}
+        seconds = min(OPENING_SECONDS, self.timeout or OPENING_SECONDS)
+        async with live_connection(client, types, model=model, config=config, seconds=seconds) as connection:
+            yield connection
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens the request has, its instructions and tools included.
@@ -187,16 +212,27 @@ class Gemini(BaseLlm):
             "credentials": self.credentials,
         }
         settings = {name: value for name, value in named.items() if value is not None}
-        settings["http_options"] = {name: value for name, value in options.items() if value is not None}
+        more = {**(self.client_kwargs or {})}
+        given = more.pop("http_options", None)
+        options |= given if isinstance(given, Mapping) else {}
+        ours = {name: value for name, value in options.items() if value is not None}
+        settings["http_options"] = ours if given is None or isinstance(given, Mapping) else given
         try:
             with _OurErrors():
-                return Connection(self._genai.Client(**{**settings, **(self.client_kwargs or {})}), http)
+                return Connection(self._genai.Client(**settings, **more), http)
         except ModelBadRequestError as error:
             raise ModelAuthError(
                 f"google-genai cannot be set up ({error.__cause__}): give Gemini(api_key=...) or set GOOGLE_API_KEY; "
                 "for Vertex AI give vertexai=True, project= and location=",
                 provider=PROVIDER,
             ) from error
+
+
+def _version_in(http_options: Any) -> Any:
+    """The API's version that the SDK's own options name, as a dict or as its ``HttpOptions``."""
+    if isinstance(http_options, Mapping):
+        return cast("Mapping[str, Any]", http_options).get("api_version")
+    return getattr(http_options, "api_version", None)
 
 
 async def _whole(models: Any, arguments: dict[str, Any]) -> AsyncGenerator[LlmResponse, None]:

@@ -80,7 +80,7 @@ def request_body(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, 
         instruction = to_content(config.system_instruction)
         body["systemInstruction"] = _content(instruction, vertex=vertex)
     if config.tools:
-        body["tools"] = [_tool(tool) for tool in config.tools]
+        body["tools"] = [tool_json(tool) for tool in config.tools]
     for name in _BESIDE:
         _put(body, config, name, vertex=vertex)
     if not vertex:
@@ -205,7 +205,8 @@ def _part(part: Part, *, vertex: bool) -> dict[str, Any]:
     return shown
 
 
-def _tool(tool: Any) -> Any:
+def tool_json(tool: Any) -> Any:
+    """A tool's JSON."""
     if isinstance(tool, Tool):
         return msgspec.to_builtins(tool)
     if isinstance(tool, Mapping):
@@ -246,10 +247,11 @@ def _put(shown: dict[str, Any], config: GenerateContentConfig, name: str, *, ver
     if value is None or (name in ON_VERTEX and not vertex):
         return
     first, *rest = name.split("_")
-    shown[first + "".join(word.capitalize() for word in rest)] = _plain(value)
+    shown[first + "".join(word.capitalize() for word in rest)] = plain_json(value)
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
+    """The JSON of a setting."""
     if isinstance(value, Record | list):
         return msgspec.to_builtins(value)
     if (dump := getattr(value, "model_dump", None)) is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from runwright.errors import ModelResponseError
 from runwright.event import LlmResponse
-from runwright.types import Content, FinishReason, FunctionCall, Part
+from runwright.types import Blob, Content, FinishReason, FunctionCall, Part
 from runwright.types import GenerateContentResponseUsageMetadata as Usage
 
 PROVIDER = "gemini"
@@ -25,7 +25,7 @@ def read_answer(answer: Any) -> LlmResponse:
     candidate = answer.candidates[0]
     content = candidate.content
     if content is not None and content.parts:
-        response.content = Content(role=content.role or "model", parts=[_part(part) for part in content.parts])
+        response.content = Content(role=content.role or "model", parts=[read_part(part) for part in content.parts])
     for name in _BESIDE:
         if (value := getattr(candidate, name)) is not None:
             setattr(response, name, value.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -47,7 +47,7 @@ def _read_block(feedback: Any, response: LlmResponse) -> None:
     response.error_message = feedback.block_reason_message or f"The prompt was blocked: {response.error_code}"
 
 
-def _part(part: Any) -> Part:
+def read_part(part: Any) -> Part:
     """A part; what is neither text nor a call is rare, and goes by way of its JSON."""
     set_fields = part.model_fields_set
     if (call := part.function_call) is not None and set_fields <= {"function_call", "thought_signature"}:
@@ -56,6 +56,9 @@ def _part(part: Any) -> Part:
             return Part(function_call=made, thought_signature=part.thought_signature)
     elif part.text is not None and set_fields <= {"text", "thought", "thought_signature"}:
         return Part(text=part.text, thought=part.thought, thought_signature=part.thought_signature)
+    elif (blob := part.inline_data) is not None and set_fields <= {"inline_data", "thought_signature"}:
+        made = Blob(data=blob.data, mime_type=blob.mime_type, display_name=blob.display_name)
+        return Part(inline_data=made, thought_signature=part.thought_signature)
     # Named as the API names it, all the way down: what is free-form here goes back as it came.
     return Part.model_validate(part.model_dump(mode="json", by_alias=True, exclude_none=True))
 
@@ -78,9 +81,13 @@ def _usage(usage: Any) -> Usage | None:
         "cache_tokens_details",
         "tool_use_prompt_tokens_details",
     ):
-        if (details := getattr(usage, name)) is not None:
-            setattr(made, name, [_detail(one) for one in details])
+        setattr(made, name, usage_details(getattr(usage, name)))
     return made
+
+
+def usage_details(details: Any) -> list[dict[str, Any]] | None:
+    """How many tokens were of which kind."""
+    return None if details is None else [_detail(one) for one in details]
 
 
 def _detail(detail: Any) -> dict[str, Any]:

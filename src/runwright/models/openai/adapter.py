@@ -6,13 +6,14 @@ import json
 import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from runwright.clients import LoopClients
+from runwright.connection import BaseLlmConnection
 from runwright.errors import ConfigurationError, ModelAuthError
 from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
@@ -22,11 +23,14 @@ from runwright.models.openai import chat_request, responses_request
 from runwright.models.openai.answers import as_object, malformed, written_to_cache
 from runwright.models.openai.chat_answer import ChatAnswer
 from runwright.models.openai.failures import sdk, sdk_failure, sdk_failures
+from runwright.models.openai.live import live_connection
+from runwright.models.openai.live_session import hears_turns, session_settings
 from runwright.models.openai.names import PROVIDER, ReasoningSummary, Settings, bare_name, is_own
 from runwright.models.openai.responses_answer import ResponsesAnswer
 from runwright.models.openai.schemas import OutputForm, output_form
 from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
+from runwright.models.sockets import OPENING_SECONDS
 from runwright.models.tool_names import PLAIN_NAMES, with_own_names
 from runwright.types import HttpOptions
 
@@ -80,6 +84,8 @@ class OpenAI(BaseLlm):
         headers: Headers to send beside the SDK's.
         extra_body: What goes into each request as it is, such as ``{"prompt_cache_key": "support"}``. It wins over
             what the adapter would write.
+        live_session: What goes into the session of a live conversation as it is, such as ``{"audio": {"input":
+            {"turn_detection": {"type": "semantic_vad"}}}}``. It wins over what the adapter would write.
         store: Whether the provider keeps the answers, for 30 days; None leaves that to its default. Off, reasoning
             goes back and forth encrypted.
         reasoning_summary: How long the summaries of reasoning are, where ``thinking_config.include_thoughts`` asks for
@@ -100,6 +106,7 @@ class OpenAI(BaseLlm):
     timeout: float | None = None
     headers: dict[str, str] = {}
     extra_body: dict[str, Any] = {}
+    live_session: dict[str, Any] = {}
     store: bool | None = None
     reasoning_summary: ReasoningSummary = "auto"
     parallel_tool_calls: bool | None = None
@@ -151,6 +158,32 @@ class OpenAI(BaseLlm):
                     usage, model = response.usage_metadata, response.model_version or settings.model
                     await priced(usage, provider=PROVIDER, model=model, cache_write_tokens=written_to_cache(usage))
                 yield with_own_names(response, renamed)
+
+    @asynccontextmanager
+    async def connect(self, llm_request: LlmRequest) -> AsyncGenerator[BaseLlmConnection]:
+        """A live conversation over the Realtime API: ``async with model.connect(request) as connection``.
+
+        Sound goes in as ``audio/pcm;rate=...``, of any rate, and comes out at 24,000 samples a second. What the model
+        says is transcribed in any case; what the user says, where the request asks for it. Where the user breaks in,
+        the provider knows what was said, not how much of it was heard.
+
+        Raises:
+            ModelError: There is no connection.
+            MissingDependencyError: The SDK is not installed, or ``websockets``.
+        """
+        await load(PROVIDER, PROVIDER)
+        await load("websockets", PROVIDER)
+        client = self.client if self.client is not None else self._clients.get()
+        model = bare_name(llm_request.model or self.model)
+        settings = session_settings(llm_request, parallel_tool_calls=self.parallel_tool_calls, extra=self.live_session)
+        seconds = min(OPENING_SECONDS, self.timeout or OPENING_SECONDS)
+        given = llm_request.config.http_options or _NO_OPTIONS
+        context = client.realtime.connect(model=model, extra_headers=given.headers or {})
+        hears = hears_turns(llm_request)
+        async with live_connection(
+            context, model=model, settings=settings, hears_turns=hears, seconds=seconds
+        ) as connection:
+            yield connection
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request holds: asked of the Responses API; with ``api="chat"`` estimated from its length.

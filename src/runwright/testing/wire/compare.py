@@ -36,7 +36,11 @@ class Comparison:
     def difference(self, recorded: WireRequest, came: WireRequest) -> str:
         """A readable diff, ``-`` recorded and ``+`` sent; empty where there is none."""
         before, after = self._shown(recorded), self._shown(came)
-        return "\n".join(difflib.unified_diff(before, after, "recorded", "sent", lineterm="", n=3))
+        return _diff(before, after)
+
+    def json_difference(self, recorded: Any, came: Any) -> str:
+        """The same for two messages that are JSON."""
+        return _diff(self._shown_json(recorded), self._shown_json(came))
 
     def _shown(self, request: WireRequest) -> list[str]:
         split = urlsplit(request.target)
@@ -52,8 +56,9 @@ class Comparison:
         if not request.body:
             return []
         body = request.json()
-        if body is None:
-            return [repr(request.body)]
+        return [repr(request.body)] if body is None else self._shown_json(body)
+
+    def _shown_json(self, body: Any) -> list[str]:
         if self._normalise is not None:
             body = self._normalise(body)
         body = _even(self._without_ignored(body, ""))
@@ -74,6 +79,37 @@ class Comparison:
 
     def _is_ignored(self, path: str) -> bool:
         return any(_matches(pattern.split("."), path.split(".")) for pattern in self._ignore)
+
+
+def spelled_alike(message: Any) -> Any:
+    """A message of a live conversation without what is only spelling.
+
+    Names are camelCase, and bytes in base64 are of the standard alphabet. Providers take either. What is a program's
+    own (arguments, schemas, what tools answer) is left as it is.
+    """
+    if isinstance(message, Mapping):
+        made: dict[str, Any] = {}
+        for name, value in _pairs(message):
+            first, *rest = name.split("_")
+            name = first + "".join(word.capitalize() for word in rest)
+            if name in _BYTES and isinstance(value, str):
+                made[name] = value.replace("-", "+").replace("_", "/")
+            else:
+                made[name] = value if name in _FREE_FORM else spelled_alike(value)
+        return made
+    if isinstance(message, list):
+        return [spelled_alike(item) for item in cast("list[Any]", message)]
+    return message
+
+
+_BYTES = frozenset({"audio", "data", "thoughtSignature"})
+_FREE_FORM = frozenset(
+    {"args", "arguments", "output", "parameters", "parametersJsonSchema", "response", "responseJsonSchema"}
+)
+
+
+def _diff(recorded: list[str], sent: list[str]) -> str:
+    return "\n".join(difflib.unified_diff(recorded, sent, "recorded", "sent", lineterm="", n=3))
 
 
 def _pairs(value: Any) -> Iterable[tuple[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of recorded exchanges: httprr traces and VCR cassettes."""
+"""Readers of recorded exchanges: httprr traces, VCR cassettes, and the messages of WebSockets."""
 
 import importlib
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import msgspec
 
 from runwright.errors import InputValidationError, MissingDependencyError
 from runwright.testing.wire.exchange import Exchange, WireRequest, recorded_answer
+from runwright.testing.wire.messages import WireMessage
 
 _HTTPRR = b"httprr trace v1\n"
 
@@ -107,6 +108,29 @@ def read_vcr(text: str) -> list[Exchange]:
             raise InputValidationError(f"Interaction {number} of this cassette is no request with its response")
         exchanges.append(_vcr_exchange(cast("dict[str, Any]", one)))
     return exchanges
+
+
+def read_messages(path: str | Path) -> list[WireMessage]:
+    """The messages of a recorded WebSocket, in order: a list of ``interactions`` in YAML or JSON, each with its
+    ``direction`` (``sent`` or ``received``) and ``data``. Entries without a direction are no messages.
+
+    Raises:
+        InputValidationError: It is no such recording.
+        MissingDependencyError: PyYAML is not installed.
+    """
+    path = Path(path)
+    recorded: Any = _yaml(path.read_text(encoding="utf-8"))
+    found: Any = cast("dict[str, Any]", recorded).get("interactions") if isinstance(recorded, dict) else None
+    entries: list[Any] = cast("list[Any]", found) if isinstance(found, list) else []
+    named = [cast("dict[str, Any]", one) for one in entries if isinstance(one, dict)]
+    messages = [
+        WireMessage(direction=one["direction"], data=one.get("data"))
+        for one in named
+        if one.get("direction") in ("sent", "received")
+    ]
+    if not messages:
+        raise InputValidationError(f"{path.name} is no recording of a WebSocket: it has no messages with a direction")
+    return messages
 
 
 def _vcr_exchange(interaction: dict[str, Any]) -> Exchange:

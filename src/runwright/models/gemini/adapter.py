@@ -16,7 +16,7 @@ from runwright.model import BaseLlm, LlmRequest
 from runwright.models.gemini.connection import Connection, http_client, stream_of
 from runwright.models.gemini.failures import gemini_error
 from runwright.models.gemini.live import live_connection
-from runwright.models.gemini.live_setup import live_config
+from runwright.models.gemini.live_setup import live_config, shown_config
 from runwright.models.gemini.request import ON_VERTEX, TAKEN, TOOL_NAMES, generation, request_body
 from runwright.models.gemini.response import PROVIDER, Joined, read_answer
 from runwright.models.left_out import LeftOut
@@ -132,8 +132,11 @@ class Gemini(BaseLlm):
         config = live_config(llm_request, model=model, vertex=bool(client.vertexai))
         if self._version is not None and not client.vertexai:
             config["httpOptions"] = {"apiVersion": self._version, **config.get("httpOptions", {})}
+        renamed = TOOL_NAMES.changed(shown_config(llm_request))
         seconds = min(OPENING_SECONDS, self.timeout or OPENING_SECONDS)
-        async with live_connection(client, types, model=model, config=config, seconds=seconds) as connection:
+        async with live_connection(
+            client, types, model=model, config=config, renamed=renamed, seconds=seconds
+        ) as connection:
             yield connection
 
     async def count_tokens(self, llm_request: LlmRequest) -> int:

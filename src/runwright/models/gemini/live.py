@@ -25,12 +25,13 @@ from runwright.models.gemini.request import generation
 from runwright.models.gemini.response import PROVIDER
 from runwright.models.prices import priced
 from runwright.models.sockets import NORMAL_CLOSURE, LiveSocket, closed_failure, closing_of, socket_failure
+from runwright.models.tool_names import with_own_names
 from runwright.types import Blob, Content
 
 
 @asynccontextmanager
 async def live_connection(
-    client: Any, types: Any, *, model: str, config: Mapping[str, Any], seconds: float
+    client: Any, types: Any, *, model: str, config: Mapping[str, Any], renamed: Mapping[str, str], seconds: float
 ) -> AsyncGenerator[BaseLlmConnection]:
     """A connection, which is closed at the end of the block.
 
@@ -39,6 +40,7 @@ async def live_connection(
         types: Its module of types.
         model: The model that is spoken to.
         config: The SDK's ``LiveConnectConfig`` as JSON.
+        renamed: The tools' own names, by those that they are shown under, where these are others.
         seconds: How long the connection may take to be set up.
 
     Raises:
@@ -49,17 +51,18 @@ async def live_connection(
         settings = types.LiveConnectConfig.model_validate_json(msgspec.json.encode(config))
         session = await socket.open(client.aio.live.connect(model=model, config=settings), seconds)
     try:
-        yield _GeminiConnection(socket, session, types, model=model)
+        yield _GeminiConnection(socket, session, types, model=model, renamed=renamed)
     finally:
         await socket.close()
 
 
 class _GeminiConnection(BaseLlmConnection):
-    def __init__(self, socket: LiveSocket, session: Any, types: Any, *, model: str) -> None:
+    def __init__(self, socket: LiveSocket, session: Any, types: Any, *, model: str, renamed: Mapping[str, str]) -> None:
         self._socket = socket
         self._session = session
         self._types = types
         self._model = model
+        self._renamed = renamed
         self._takes_realtime_text = generation(model) >= 3
         self._answers = LiveAnswers(model, session.session_id)
 
@@ -115,7 +118,7 @@ class _GeminiConnection(BaseLlmConnection):
                     for response in self._answers.read(message):
                         if response.usage_metadata is not None:
                             await priced(response.usage_metadata, provider="google", model=self._model)
-                        yield response
+                        yield with_own_names(response, self._renamed)
 
     async def close(self) -> None:
         await self._socket.close()

@@ -8,8 +8,8 @@ import msgspec
 
 from runwright.live_types import LiveConnectConfig
 from runwright.model import LlmRequest
-from runwright.models.gemini.request import generation, plain_json, tool_json
-from runwright.types import Blob, Content, FunctionResponse, Part
+from runwright.models.gemini.request import TOOL_NAMES, generation, plain_json, rename_tools, tool_json
+from runwright.types import Blob, Content, FunctionResponse, GenerateContentConfig, Part
 
 _SHARED = {
     "temperature": "temperature",
@@ -42,8 +42,9 @@ def live_config(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, A
     shown.setdefault("responseModalities", ["AUDIO"])
     if instruction := given.system_instruction or config.system_instruction:
         shown["systemInstruction"] = plain_json(instruction)
-    if tools := given.tools or config.tools:
+    if tools := shown_config(request).tools:
         shown["tools"] = [tool_json(tool) for tool in tools]
+        rename_tools(shown["tools"])
     if generation(model) >= 3 and request.contents:
         shown.setdefault("historyConfig", {"initialHistoryInClientContent": True})
     if (http := given.http_options or config.http_options) is not None:
@@ -53,6 +54,12 @@ def live_config(request: LlmRequest, *, model: str, vertex: bool) -> dict[str, A
         for name in _VERTEX_ONLY:
             shown.pop(name, None)
     return shown
+
+
+def shown_config(request: LlmRequest) -> GenerateContentConfig:
+    """A request's settings, with the tools that it has for a live conversation, where it has some."""
+    given = LiveConnectConfig.model_validate(request.live_connect_config or {})
+    return request.config.model_copy(update={"tools": given.tools}) if given.tools else request.config
 
 
 def history_turns(history: Iterable[Content]) -> list[dict[str, Any]]:
@@ -92,8 +99,13 @@ def message_part(part: Part) -> dict[str, Any]:
 
 
 def function_answers(content: Content) -> list[FunctionResponse]:
-    """The responses of functions in a message."""
-    return [part.function_response for part in content.parts or () if part.function_response is not None]
+    """The responses of functions in a message, under the names that the API takes."""
+    answers = (part.function_response for part in content.parts or ())
+    return [
+        answer.model_copy(update={"name": TOOL_NAMES.shown(answer.name or "")})
+        for answer in answers
+        if answer is not None
+    ]
 
 
 def is_audio(blob: Blob | None) -> bool:

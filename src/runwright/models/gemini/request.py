@@ -161,12 +161,17 @@ def _rename(body: dict[str, Any]) -> None:
             for kind in ("functionCall", "functionResponse"):
                 if (named := part.get(kind)) is not None:
                     named["name"] = TOOL_NAMES.shown(named.get("name") or "")
-    for tool in body["tools"]:
-        if declared := tool.get("functionDeclarations"):
-            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one["name"])} for one in declared]
+    rename_tools(body["tools"])
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
     if "allowedFunctionNames" in calling:
         calling["allowedFunctionNames"] = [TOOL_NAMES.shown(name) for name in calling["allowedFunctionNames"]]
+
+
+def rename_tools(tools: list[dict[str, Any]]) -> None:
+    """Gives the functions among the tools of a request names that the API takes."""
+    for tool in tools:
+        if declared := tool.get("functionDeclarations"):
+            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one["name"])} for one in declared]
 
 
 def _said_by_user(text: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from runwright.models.openai.answers import as_object, malformed, written_to_cac
 from runwright.models.openai.chat_answer import ChatAnswer
 from runwright.models.openai.failures import sdk, sdk_failure, sdk_failures
 from runwright.models.openai.live import live_connection
-from runwright.models.openai.live_session import hears_turns, session_settings
+from runwright.models.openai.live_session import hears_turns, session_settings, shown_config
 from runwright.models.openai.names import PROVIDER, ReasoningSummary, Settings, bare_name, is_own
 from runwright.models.openai.responses_answer import ResponsesAnswer
 from runwright.models.openai.schemas import OutputForm, output_form
@@ -179,9 +179,9 @@ class OpenAI(BaseLlm):
         seconds = min(OPENING_SECONDS, self.timeout or OPENING_SECONDS)
         given = llm_request.config.http_options or _NO_OPTIONS
         context = client.realtime.connect(model=model, extra_headers=given.headers or {})
-        hears = hears_turns(llm_request)
+        hears, renamed = hears_turns(llm_request), PLAIN_NAMES.changed(shown_config(llm_request))
         async with live_connection(
-            context, model=model, settings=settings, hears_turns=hears, seconds=seconds
+            context, model=model, settings=settings, hears_turns=hears, renamed=renamed, seconds=seconds
         ) as connection:
             yield connection
 

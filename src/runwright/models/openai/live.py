@@ -21,6 +21,7 @@ from runwright.models.openai.names import PROVIDER
 from runwright.models.openai.pcm import SECOND_OF_SILENCE, Resampler
 from runwright.models.prices import priced
 from runwright.models.sockets import NORMAL_CLOSURE, LiveSocket, closing_of, socket_failure
+from runwright.models.tool_names import with_own_names
 from runwright.types import Blob, Content
 
 _BUSY = "conversation_already_has_active_response"
@@ -36,6 +37,7 @@ async def live_connection(
     model: str,
     settings: Mapping[str, Any],
     hears_turns: bool,
+    renamed: Mapping[str, str],
     seconds: float,
 ) -> AsyncGenerator[BaseLlmConnection]:
     """A connection, which is closed at the end of the block.
@@ -45,6 +47,7 @@ async def live_connection(
         model: The model that is spoken to.
         settings: The session's settings.
         hears_turns: Whether the provider tells by itself when the user speaks.
+        renamed: The tools' own names, by those that they are shown under, where these are others.
         seconds: How long the connection may take to be set up.
 
     Raises:
@@ -54,7 +57,7 @@ async def live_connection(
     with _our_errors():
         wire = await socket.open(context, seconds)
     try:
-        connection = _OpenAIConnection(socket, wire, model=model, hears_turns=hears_turns)
+        connection = _OpenAIConnection(socket, wire, model=model, hears_turns=hears_turns, renamed=renamed)
         await connection.set_up(settings, seconds)
         yield connection
     finally:
@@ -64,11 +67,14 @@ async def live_connection(
 class _OpenAIConnection(BaseLlmConnection):
     """Asks for an answer only when none is under way and each call is answered, as the API wants it."""
 
-    def __init__(self, socket: LiveSocket, wire: Any, *, model: str, hears_turns: bool) -> None:
+    def __init__(
+        self, socket: LiveSocket, wire: Any, *, model: str, hears_turns: bool, renamed: Mapping[str, str]
+    ) -> None:
         self._socket = socket
         self._wire = wire
         self._model = model
         self._hears_turns = hears_turns
+        self._renamed = renamed
         self._answers = LiveAnswers(model, None)
         self._sound = Resampler()
         self._has_sound = False
@@ -152,7 +158,7 @@ class _OpenAIConnection(BaseLlmConnection):
             for response in responses:
                 if response.usage_metadata is not None:
                     await priced(response.usage_metadata, provider=PROVIDER, model=response.model_version)
-                yield response
+                yield with_own_names(response, self._renamed)
 
     async def close(self) -> None:
         await self._socket.close()

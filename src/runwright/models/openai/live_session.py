@@ -15,7 +15,15 @@ from runwright.models.openai.names import PROVIDER
 from runwright.models.openai.pairing import CallIds
 from runwright.models.openai.pcm import SAMPLE_RATE
 from runwright.models.openai.responses_request import shown_text
-from runwright.types import AudioTranscriptionConfig, Blob, Content, FunctionResponse, GenerateContentConfig, Part
+from runwright.types import (
+    AudioTranscriptionConfig,
+    Blob,
+    Content,
+    FileData,
+    FunctionResponse,
+    GenerateContentConfig,
+    Part,
+)
 
 _FORMAT = {"type": "audio/pcm", "rate": SAMPLE_RATE}
 _TRANSCRIBER = "gpt-realtime-whisper"
@@ -27,6 +35,12 @@ _SENSITIVE, _DULL = 0.3, 0.7
 def live_config(request: LlmRequest) -> LiveConnectConfig:
     """What a request says of the conversation."""
     return LiveConnectConfig.model_validate(request.live_connect_config or {})
+
+
+def shown_config(request: LlmRequest) -> GenerateContentConfig:
+    """A request's settings, with the tools that it has for a live conversation, where those are others."""
+    tools = live_config(request).tools
+    return request.config if tools is None else request.config.model_copy(update={"tools": tools})
 
 
 def session_settings(
@@ -47,8 +61,8 @@ def session_settings(
     wanted = live.response_modalities or config.response_modalities or ["AUDIO"]
     session["output_modalities"] = ["text"] if [str(one).upper() for one in wanted] == ["TEXT"] else ["audio"]
     session["audio"] = {"input": _input(live), "output": _output(live, config)}
-    shown = config if live.tools is None else config.model_copy(update={"tools": live.tools})
-    if tools := shown_tools(shown, own=False):
+    shown = shown_config(request)
+    if tools := shown_tools(shown, own=False, runs_tools=True):
         session["tools"] = [_tool(tool) for tool in tools]
         if parallel_tool_calls is not None:
             session["parallel_tool_calls"] = parallel_tool_calls
@@ -156,7 +170,7 @@ def user_items(content: Content) -> list[dict[str, Any]]:
 
 def image_item(blob: Blob) -> dict[str, Any]:
     """A picture of what the user sees, which asks for no answer."""
-    return _message("user", [_image(Part(inline_data=blob))])
+    return _message("user", [_image(blob)])
 
 
 def _user_items(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:
@@ -165,11 +179,11 @@ def _user_items(parts: list[Part], ids: CallIds) -> list[dict[str, Any]]:
     for part in parts:
         if part.function_response is not None:
             items.append(_answered(part.function_response, ids))
-            said.extend(_image(Part(inline_data=one)) for one in _images(part.function_response))
+            said.extend(map(_image, _images(part.function_response)))
         elif _is_audio(part.inline_data):
             said.append({"type": "input_audio", "audio": base64.b64encode(_bytes(part.inline_data)).decode()})
-        elif part.inline_data is not None or part.file_data is not None:
-            said.append(_image(part))
+        elif (file := part.inline_data or part.file_data) is not None:
+            said.append(_image(file))
         elif text := shown_text(part):
             said.append({"type": "input_text", "text": text})
     return [*items, _message("user", said)] if said else items
@@ -194,13 +208,12 @@ def _answered(answer: FunctionResponse, ids: CallIds) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": ids.answered(answer), "output": answer_text(answer.response)}
 
 
-def _images(answer: FunctionResponse) -> list[Blob]:
-    files = files_of(answer)
-    return [Blob(data=file.data, mime_type=file.mime_type) for file in files if file.kind == "image" and file.data]
+def _images(answer: FunctionResponse) -> list[Blob | FileData]:
+    return [file for file in files_of(answer) if (file.mime_type or "").startswith("image/")]
 
 
-def _image(part: Part) -> dict[str, Any]:
-    file = file_of(cast("Blob", part.inline_data or part.file_data))
+def _image(given: Blob | FileData) -> dict[str, Any]:
+    file = file_of(given)
     if file.kind != "image" or file.url is None:
         raise ModelBadRequestError(
             f"OpenAI's live models take text, audio and images, not {file.mime_type or 'a file'}", provider=PROVIDER

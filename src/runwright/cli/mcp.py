@@ -3,6 +3,7 @@
 
 import asyncio
 import inspect
+import logging
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -52,6 +53,7 @@ def mcp(path: str, transport: str, host: str, port: int, name: str | None, user:
     is printed goes to standard error. Over HTTP it listens at /mcp until Ctrl-C.
     """
     wire = _claimed() if transport == "stdio" else None
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     program = load_program(path)
     services = _services(program, store)
     named: dict[str, Any] = {"app": program.agent} if isinstance(program.agent, App) else {"agent": program.agent}

@@ -122,7 +122,7 @@ class AgentServer(MCPServer[Serving]):
 
     async def run_wire(self, wire: Wire) -> None:
         """Serves over two files in place of standard input and output, until the first one ends."""
-        async with stdio_server(stdin=cast("Any", wire.lines()), stdout=wire.output) as (read, write):
+        async with stdio_server(cast("Any", wire.lines()), cast("Any", wire)) as (read, write):
             await self._lowlevel_server.run(read, write, self._lowlevel_server.create_initialization_options())
 
     @asynccontextmanager
@@ -157,7 +157,7 @@ class AgentServer(MCPServer[Serving]):
                 break
             if not takes_forms(context.client_capabilities):
                 message = _answered(questions, {}, _NO_FORMS)
-                notes += [f"{question.text} It was not allowed. {_NO_FORMS}" for question in questions]
+                notes += [f"{question.about} was not allowed. {_NO_FORMS}" for question in questions]
             elif context.protocol_version in MODERN_PROTOCOL_VERSIONS:
                 calls = [question.call for question in questions]
                 paused = Paused(user_id=user_id, session_id=session_id, questions=calls)

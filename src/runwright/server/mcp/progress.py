@@ -6,6 +6,7 @@ from typing import Any
 from mcp.server.mcpserver import Context
 
 from runwright.event import Event
+from runwright.invocation import CALLS_TO_USER
 from runwright.types import text_of
 
 
@@ -31,7 +32,8 @@ class Progress:
             return
         said = "" if self._was_streamed and not event.partial else text_of(event.content)
         self._was_streamed = bool(event.partial)
-        for message in (said, *(f"Calls {call.name}" for call in event.get_function_calls() if not event.partial)):
+        calls = () if event.partial else event.get_function_calls()
+        for message in (said, *(f"Calls {call.name}" for call in calls if call.name not in CALLS_TO_USER)):
             if message:
                 self._count += 1
                 await self._context.report_progress(self._count, message=message)

@@ -35,11 +35,16 @@ class Question:
         args = self.call.args or {}
         if not self.is_confirmation:
             return str(args.get("message") or "The agent asks for an answer.")
-        about = call_asked_about(self.call)
+        said = f"May the agent call {self.about}?"
         hint = str(self._confirmation.get("hint") or "")
-        shown = ", ".join(f"{name}={_json(value)}" for name, value in (about.args or {}).items())
-        said = f"May the agent call {about.name}({shown})?"
+        # The engine's own hint tells a program how to answer.
         return f"{said}\n{hint}" if hint and "FunctionResponse" not in hint else said
+
+    @property
+    def about(self) -> str:
+        """The call that a confirmation is about."""
+        call = call_asked_about(self.call)
+        return f"{call.name}({', '.join(f'{name}={_json(value)}' for name, value in (call.args or {}).items())})"
 
     def form(self) -> ElicitRequestFormParams:
         """The question as a form.

@@ -38,8 +38,8 @@ _REQUEST: dict[str, Any] = {
 }
 _SESSION: dict[str, Any] = {
     "type": "string",
-    "description": "The conversation to go on with, as an earlier answer named it. Leave it out to go on with the "
-    "latest one of this connection.",
+    "description": "The conversation to go on with, as an earlier answer named it. Leave it out for the connection's "
+    "own conversation, or to begin one.",
 }
 
 

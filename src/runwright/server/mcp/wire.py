@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wire: standard input and output as the protocol's own, and nobody else's."""
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import Self
+from typing import Self, TextIO
 
-import anyio
 from anyio import to_thread
 
 
-@dataclass(frozen=True)
 class Wire:
-    """Two files that the protocol is spoken over.
+    """Two files that the protocol is spoken over, a line a message.
 
-    Attributes:
-        input: What the client says, a line a message.
-        output: Where it is answered.
+    Args:
+        said: What the client says.
+        answered: Where it is answered.
     """
 
-    input: TextIOWrapper
-    output: anyio.AsyncFile[str]
+    def __init__(self, said: TextIO, answered: TextIO) -> None:
+        self._said = said
+        self._answered = answered
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._room = threading.Semaphore(1)
 
     @classmethod
     def claim(cls) -> Self:
@@ -35,10 +37,41 @@ class Wire:
         os.dup2(empty, 0)
         os.dup2(2, 1)
         os.close(empty)
-        output = anyio.wrap_file(TextIOWrapper(os.fdopen(taken, "wb"), encoding="utf-8"))
-        return cls(TextIOWrapper(os.fdopen(given, "rb"), encoding="utf-8", errors="replace"), output)
+        # Open to the end: a thread may still wait for the client's next word, and closing would wait for the thread.
+        said = TextIOWrapper(os.fdopen(given, "rb", closefd=False), encoding="utf-8", errors="replace")
+        return cls(said, TextIOWrapper(os.fdopen(taken, "wb", closefd=False), encoding="utf-8"))
 
     async def lines(self) -> AsyncGenerator[str]:
-        """What the client says, to the end. One who is cancelled does not wait for the next line."""
-        while line := await to_thread.run_sync(self.input.readline, abandon_on_cancel=True):
+        """What the client says, until it leaves."""
+        loop = asyncio.get_running_loop()
+        # Nothing ends a read that waits, so the process does not wait for this thread.
+        threading.Thread(target=self._read, args=(loop,), name="mcp wire", daemon=True).start()
+        while line := await self._lines.get():
+            self._room.release()
             yield line
+
+    async def write(self, text: str) -> None:
+        """Answers. Where nobody listens any more, the client has left."""
+        try:
+            await to_thread.run_sync(self._write, text)
+        except BrokenPipeError:
+            self._lines.put_nowait("")
+
+    async def flush(self) -> None:
+        """Nothing: what is written is sent."""
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        line = "-"
+        while line:
+            self._room.acquire()
+            try:
+                line = self._said.readline()
+            except OSError:  # a client that broke off
+                line = ""
+            if loop.is_closed():
+                return
+            loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+    def _write(self, text: str) -> None:
+        self._answered.write(text)
+        self._answered.flush()

@@ -31,7 +31,7 @@ class Progress:
         if not self.is_wanted or event.author == "user":
             return
         said = "" if self._was_streamed and not event.partial else text_of(event.content)
-        self._was_streamed = bool(event.partial)
+        self._was_streamed = bool(event.partial) and (self._was_streamed or bool(said))
         calls = () if event.partial else event.get_function_calls()
         for message in (said, *(f"Calls {call.name}" for call in calls if call.name not in CALLS_TO_USER)):
             if message:

@@ -34,7 +34,7 @@ class Question:
         """What is asked."""
         args = self.call.args or {}
         if not self.is_confirmation:
-            return str(args.get("message") or "The agent asks for an answer.")
+            return str(args.get("message") or f"The agent waits for {self.call.name}.")
         said = f"May the agent call {self.about}?"
         hint = str(self._confirmation.get("hint") or "")
         # The engine's own hint tells a program how to answer.

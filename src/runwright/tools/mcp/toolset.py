@@ -54,8 +54,8 @@ class McpToolset(BaseToolset):
         errlog: Where the standard error of the server's process goes; by default to this process's.
         sampling_model: The model that answers what the server asks its client's model, tools among it. What it uses
             counts for the run whose tool call the server works on: for its budget, and for ``max_llm_calls``.
-        sampling_callback: Answers it in the SDK's own terms; nothing is counted. Without either, the server is told that
-            there is nobody to ask.
+        sampling_callback: Answers it in the SDK's own terms; nothing is counted. Without either, the server is told
+            that there is nobody to ask.
         sampling_capabilities: What the server is told that ``sampling_callback`` can do.
         elicitation_callback: Answers what the server asks the user, in the SDK's own terms. ``params.mode`` is
             ``"form"``, or ``"url"`` where the user is to open one: the server is told that both can be done, so return

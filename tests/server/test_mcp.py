@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from runwright import Agent, App, BasePlugin, InMemorySessionService, Runner, to_mcp_server
+from runwright import Agent, App, BasePlugin, FunctionTool, InMemorySessionService, Runner, to_mcp_server
 from runwright.cli.loading import load_program
 from runwright.errors import MissingDependencyError, ToolExecutionError
 from runwright.testing import FunctionModel, ScriptedModel, call
@@ -353,6 +353,24 @@ async def test_a_tools_own_question_shows_its_hint_and_its_values_can_be_changed
         assert texts(await ask(client, "Go", "agency")) == ["True {'days': 5}"]
     assert user.asked[0].message == "May the agent call book(days=3)?\nHow long?"
     assert user.asked[0].requested_schema["properties"]["days"] == {"type": "integer", "default": 3}
+
+
+async def test_several_questions_are_put_and_those_that_come_after_them_too(era: str) -> None:
+    deleted: list[str] = []
+
+    def delete(path: str) -> str:
+        """Deletes a file."""
+        deleted.append(path)
+        return path
+
+    model = ScriptedModel([[call("delete", path="x"), call("delete", path="y")], call("delete", path="z"), "Done"])
+    user = User(YES, NO, YES)
+    agent = Agent(name="tidy", model=model, tools=[FunctionTool(delete, require_confirmation=True)])
+    async with mcp.Client(to_mcp_server(agent), mode=era, elicitation_callback=user) as client:
+        assert texts(await ask(client, "Go", "tidy")) == ["Done"]
+    asked = sorted(params.message for params in user.asked[:2])
+    assert asked == ['May the agent call delete(path="x")?', 'May the agent call delete(path="y")?']
+    assert len(deleted) == 2 and deleted[1] == "z"
 
 
 async def test_a_question_of_a_workflow_is_put_to_the_user_too(era: str) -> None:

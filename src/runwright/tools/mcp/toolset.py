@@ -188,13 +188,14 @@ class McpToolset(BaseToolset):
             await self._server.close()
 
     def _progress_of(self, readonly_context: ReadonlyContext | None) -> Progress | None:
-        """Where a call's progress goes. Without anybody to tell, the server is not asked for it."""
-        callback = self._progress_callback
-        if callback is None:
+        """Who is told how far a call is; where that is nobody, the server is not asked for it."""
+        listeners: list[Progress] = [] if self._progress_callback is None else [self._progress_callback]
+        if not listeners:
             return None
 
         async def told(progress: float, total: float | None, message: str | None) -> None:
-            await callback(progress, total, message)
+            for listener in listeners:
+                await listener(progress, total, message)
 
         return told
 

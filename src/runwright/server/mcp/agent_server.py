@@ -179,7 +179,7 @@ class AgentServer(MCPServer[Serving]):
     async def _run(
         self, runner: Runner, user_id: str, session_id: str, message: Content, progress: Progress
     ) -> list[Event]:
-        """Runs a message; gives the events that say something at last. Where its client leaves, the run is cancelled."""
+        """Runs a message, unless its client leaves; gives the events that say something at last."""
         config = runner.run_config
         if progress.is_wanted:
             config = config.model_copy(update={"streaming_mode": StreamingMode.SSE})

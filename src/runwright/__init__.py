@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from runwright.runner import InMemoryRunner as InMemoryRunner
     from runwright.runner import Runner as Runner
     from runwright.runner import run_agent as run_agent
+    from runwright.server.mcp import to_mcp_server as to_mcp_server
     from runwright.session import BaseSessionService as BaseSessionService
     from runwright.session import GetSessionConfig as GetSessionConfig
     from runwright.session import Session as Session
@@ -175,6 +176,7 @@ _HOMES = {
     "request": ("RunRequest",),
     "run": ("Run",),
     "runner": ("InMemoryRunner", "Runner", "run_agent"),
+    "server.mcp": ("to_mcp_server",),
     "session": ("BaseSessionService", "GetSessionConfig", "Session"),
     "sessions.database": ("DatabaseSessionService",),
     "sessions.file": ("FileSessionService",),

@@ -127,6 +127,11 @@ class Runner:
         return self.resumability_config is not None and self.resumability_config.is_resumable
 
     @property
+    def run_config(self) -> RunConfig:
+        """How runs go that are given no :class:`RunConfig` of their own."""
+        return self._run_config
+
+    @property
     def session_service(self) -> BaseSessionService:
         """Where sessions are kept."""
         return self._session_service

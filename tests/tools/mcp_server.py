@@ -16,7 +16,16 @@ import uvicorn
 from mcp.server.mcpserver import Context, Image, MCPServer, Resolve, Sample
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit
-from mcp_types import CreateMessageResult, SamplingMessage, TextContent
+from mcp_types import (
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    SamplingMessage,
+    TextContent,
+    Tool,
+    ToolChoice,
+    ToolResultContent,
+    ToolUseContent,
+)
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse
 
@@ -92,6 +101,27 @@ def ask_model(topic: str) -> Sample:
 def ask(topic: str, word: Annotated[CreateMessageResult, Resolve(ask_model)]) -> str:
     """Asks the client's model."""
     return f"The model says: {word.content.text}"
+
+
+WEATHER = Tool(name="weather", description="Tells the weather.", input_schema={"type": "object", "properties": {}})
+
+
+def plan_with_tools(city: str) -> Sample:
+    content = TextContent(type="text", text=f"What to wear in {city}?")
+    used = ToolUseContent(id="1", name="weather", input={"city": city}, _meta={"runwright/thoughtSignature": "YWJj"})
+    told = ToolResultContent(tool_use_id="1", content=[TextContent(type="text", text="Rain")])
+    messages = [
+        SamplingMessage(role="user", content=content),
+        SamplingMessage(role="assistant", content=[used]),
+        SamplingMessage(role="user", content=[told]),
+    ]
+    return Sample(messages, max_tokens=20, tools=[WEATHER], tool_choice=ToolChoice(mode="required"))
+
+
+@server.tool()
+def plan(city: str, answer: Annotated[CreateMessageResultWithTools, Resolve(plan_with_tools)]) -> str:
+    """Asks the client's model, which may use a tool."""
+    return answer.model_dump_json(by_alias=True, exclude_none=True)
 
 
 class Name(BaseModel):

@@ -20,7 +20,7 @@ from runwright.errors import (
     RunCancelledError,
     ToolExecutionError,
 )
-from runwright.testing import ScriptedModel, call
+from runwright.testing import FunctionModel, ScriptedModel, call
 from runwright.tools.mcp import (
     McpToolset,
     SseConnectionParams,
@@ -35,7 +35,7 @@ mcp_types = pytest.importorskip("mcp_types", reason="the extra mcp is not instal
 SERVER = Path(__file__).with_name("mcp_server.py")
 COMMAND = StdioServerParameters(command=sys.executable, args=[str(SERVER), "stdio"])
 STDIO = StdioConnectionParams(server_params=COMMAND, timeout=60)
-NAMES = ["add", "ask", "die", "fail", "greet", "header", "picture", "pid", "wait", "who"]
+NAMES = ["add", "ask", "die", "fail", "greet", "header", "picture", "pid", "plan", "wait", "who"]
 MANY = 30
 CHANGES = 20  # more than the connections that are kept
 AT_ONCE = 6
@@ -112,12 +112,6 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def open_files() -> int:
-    """How many files and pipes this process has open; where the system does not tell, always 0."""
-    listing = Path("/proc/self/fd")
-    return len(list(listing.iterdir())) if listing.exists() else 0
-
-
 async def appears(path: Path) -> None:
     async with asyncio.timeout(SECONDS):
         while not await asyncio.to_thread(path.exists):  # noqa: ASYNC110 - another process writes it
@@ -160,7 +154,7 @@ async def test_an_agent_calls_tools_by_their_prefixed_names_and_sees_those_of_th
 
 async def test_a_filter_may_be_a_function(toolset):
     tools = await toolset(tool_filter=lambda tool, context: tool.name.startswith("p")).get_selected_tools()
-    assert [tool.name for tool in tools] == ["picture", "pid"]
+    assert [tool.name for tool in tools] == ["picture", "pid", "plan"]
 
 
 async def test_a_picture_goes_to_the_model_as_a_file_beside_the_answer(toolset):
@@ -238,6 +232,20 @@ async def test_each_users_headers_go_with_what_is_asked_for_that_user(kind, serv
         assert await heard(runner, "ada") == ["ada", "always"]
         assert await heard(runner, "bob") == ["bob", "always"]
         assert await heard(runner, "ada") == ["ada", "always"]
+
+
+async def test_users_at_the_same_time_have_each_their_own_headers(serve, toolset):
+    tools = toolset(serve().params(), header_provider=lambda context: {"x-user": context.user_id})
+    replies = [call("header", name="x-user"), "Done"]
+    agent = Agent(name="a", model=FunctionModel(lambda request: replies[len(request.contents) > 1]), tools=[tools])
+
+    async def heard(runner, user):
+        events = [event async for event in runner.run_async(user_id=user, session_id="s", new_message="Go")]
+        return [text(answer.response) for event in events for answer in event.get_function_responses()]
+
+    async with InMemoryRunner(agent) as runner:
+        users = [f"user {number}" for number in range(AT_ONCE)]
+        assert await asyncio.gather(*(heard(runner, user) for user in users)) == [[user] for user in users]
 
 
 async def test_connections_for_headers_that_change_each_time_do_not_pile_up(serve, toolset):
@@ -399,26 +407,6 @@ async def test_calls_from_many_tasks_share_one_connection(toolset):
     assert len({one["structuredContent"]["result"] for one in pids}) == 1
 
 
-async def test_many_toolsets_opened_and_closed_leave_no_process_and_no_task(recwarn):
-    before, files = asyncio.all_tasks(), open_files()
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def use(number: int) -> int:
-        async with places:
-            tools = McpToolset(connection_params=STDIO)
-            result = await tools.call_tool("pid", {})
-            # Closed by another task than the one that opened it.
-            await asyncio.create_task(tools.close())
-            return result["structuredContent"]["result"]
-
-    pids = await asyncio.gather(*(use(number) for number in range(MANY)))
-    assert len(set(pids)) == MANY
-    assert [pid for pid in pids if is_running(pid)] == []
-    assert asyncio.all_tasks() == before
-    assert open_files() == files
-    assert not recwarn.list
-
-
 async def test_closing_ends_calls_that_are_under_way(toolset, tmp_path):
     tools = toolset()
     started = tmp_path / "started"
@@ -535,28 +523,10 @@ def test_a_loop_that_ends_takes_its_server_with_it():
 # --- what a server asks
 
 
-@pytest.mark.parametrize("kind", ["stdio", "legacy"])
-async def test_a_servers_question_is_answered_by_the_model_that_was_given(kind, serve, toolset):
-    model = ScriptedModel(["Lovely"])
-    tools = toolset(STDIO if kind == "stdio" else serve(kind).params(), sampling_model=model)
-    assert text(await tools.call_tool("ask", {"topic": "tea"})) == "The model says: Lovely"
-    (request,) = model.requests
-    assert request.contents[0].parts[0].text == "A word on tea?"
-    assert request.config.system_instruction == "Be brief."
-    assert request.config.max_output_tokens == 20
-
-
-async def test_a_model_that_cannot_answer_is_a_failure_of_the_call(toolset):
-    tools = toolset(sampling_model=ScriptedModel([]))
-    with pytest.raises(ToolExecutionError, match="model could not answer"):
-        await tools.call_tool("ask", {"topic": "tea"})
-
-
-@pytest.mark.parametrize("kind", ["stdio", "legacy"])
-async def test_a_servers_question_to_the_user_is_answered_by_the_callback(kind, serve, toolset):
+async def test_a_server_over_http_of_the_older_protocol_may_ask_model_and_user(serve, toolset):
     async def asked(context, params):
-        assert params.message == "Who are you?"
         return mcp_types.ElicitResult(action="accept", content={"name": "Ada"})
 
-    tools = toolset(STDIO if kind == "stdio" else serve(kind).params(), elicitation_callback=asked)
+    tools = toolset(serve("legacy").params(), sampling_model=ScriptedModel(["Lovely"]), elicitation_callback=asked)
+    assert text(await tools.call_tool("ask", {"topic": "tea"})) == "The model says: Lovely"
     assert text(await tools.call_tool("who", {})) == "You are Ada"

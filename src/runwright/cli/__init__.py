@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``runwright run``, ``runwright sessions`` and ``runwright demo``."""
+"""The command line: ``runwright run``, ``runwright sessions``, ``runwright mcp`` and ``runwright demo``."""
 
 import gc
 import os

@@ -12,6 +12,7 @@ from runwright.cli import INTERRUPTED
 from runwright.cli.console import show_error
 from runwright.cli.conversation import ReaderLeftError
 from runwright.cli.demo import demo
+from runwright.cli.mcp import mcp
 from runwright.cli.run import run
 from runwright.cli.sessions import sessions
 from runwright.errors import RunwrightError
@@ -28,6 +29,7 @@ def runwright(context: click.Context) -> None:
 
 runwright.add_command(run)
 runwright.add_command(demo)
+runwright.add_command(mcp)
 runwright.add_command(sessions)
 
 

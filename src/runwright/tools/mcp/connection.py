@@ -18,8 +18,11 @@ from mcp.client.session import ElicitationFnT, SamplingFnT
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
+from mcp_types import SamplingToolsCapability
 
 from runwright.errors import ToolExecutionError
+from runwright.invocation import InvocationContext
+from runwright.model import BaseLlm
 from runwright.tools.mcp.parameters import (
     ConnectionParams,
     SseConnectionParams,
@@ -27,6 +30,7 @@ from runwright.tools.mcp.parameters import (
     StreamableHTTPConnectionParams,
     shown,
 )
+from runwright.tools.mcp.sampling import sampling_by
 
 CONNECTION_FAILED = "MCP_CONNECTION_FAILED"
 """The kind of failure of a server that could not be reached, or went away."""
@@ -51,6 +55,7 @@ class Route:
 
     params: ConnectionParams
     errlog: TextIO | None = None
+    sampling_model: BaseLlm | None = None
     sampling_callback: SamplingFnT | None = None
     sampling_capabilities: SamplingCapability | None = None
     elicitation_callback: ElicitationFnT | None = None
@@ -66,6 +71,7 @@ class Connection:
 
     Attributes:
         users: How many requests are under way.
+        callers: The runs whose calls are under way, one for each call.
         expired: The server has answered that it does not know the session any more.
         status: The HTTP status of the last answer, where it was a refusal.
         ended: Done when all is given back; it may be waited for in any thread.
@@ -75,6 +81,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.users = 0
+        self.callers: list[InvocationContext] = []
         self.expired = False
         self.status: int | None = None
         self._route = route
@@ -161,11 +168,15 @@ class Connection:
     def _client(self) -> Client:
         route = self._route
         seconds = None if isinstance(route.params, StdioConnectionParams) else route.params.sse_read_timeout
+        sampling, capabilities = route.sampling_callback, route.sampling_capabilities
+        if route.sampling_model is not None:
+            sampling = sampling_by(route.sampling_model, lambda: self.callers)
+            capabilities = SamplingCapability(tools=SamplingToolsCapability())
         return Client(
             _watched(self._transport(), self._leave.set, self._unwind),
             read_timeout_seconds=seconds,
-            sampling_callback=route.sampling_callback,
-            sampling_capabilities=route.sampling_capabilities,
+            sampling_callback=sampling,
+            sampling_capabilities=capabilities,
             elicitation_callback=route.elicitation_callback,
         )
 

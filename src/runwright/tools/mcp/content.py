@@ -4,6 +4,7 @@
 import base64
 from typing import Any
 
+import msgspec
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
@@ -37,8 +38,10 @@ def answer(result: CallToolResult, tool: str) -> dict[str, Any]:
         ToolExecutionError: The tool said that it failed; the message is its own.
     """
     if result.is_error:
-        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-        raise ToolExecutionError(text or f"{tool} failed and did not say why", TOOL_FAILED)
+        texts = [part.text for block in result.content if (part := block_part(block)).text]
+        if not texts and result.structured_content is not None:
+            texts = [msgspec.json.encode(result.structured_content).decode()]
+        raise ToolExecutionError("\n".join(texts) or f"{tool} failed and did not say why", TOOL_FAILED)
     told = dumped(result)
     told.pop("resultType", None)
     told["content"] = [

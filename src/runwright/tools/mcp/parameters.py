@@ -36,6 +36,9 @@ class StdioServerParameters:
         args: Its arguments.
         env: Variables beside the few that a child inherits (``PATH``, ``HOME`` and their like).
         cwd: Where it is started.
+        encoding: How it writes and reads text.
+        encoding_error_handler: What becomes of bytes that are no text; by default the line that they are in is lost,
+            where the SDK's own class ends the connection.
     """
 
     command: str
@@ -43,7 +46,7 @@ class StdioServerParameters:
     env: Mapping[str, str] | None = field(default=None, repr=False)
     cwd: str | Path | None = None
     encoding: str = "utf-8"
-    encoding_error_handler: Literal["strict", "ignore", "replace"] = "strict"
+    encoding_error_handler: Literal["strict", "ignore", "replace"] = "replace"
 
 
 @dataclass(frozen=True, kw_only=True)

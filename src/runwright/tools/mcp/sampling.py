@@ -1,76 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers with a model of ours what an MCP server asks its client's model."""
 
-import base64
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any
 
 from mcp.client.session import ClientRequestContext, SamplingFnT
-from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    AudioContent,
-    CreateMessageRequestParams,
-    CreateMessageResult,
-    ErrorData,
-    ImageContent,
-    SamplingMessage,
-    TextContent,
-)
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CreateMessageRequestParams, ErrorData
 
-from runwright.errors import ModelError
+from runwright.errors import BudgetExceededError, InputValidationError, LlmCallsLimitExceededError, ModelError
 from runwright.event import LlmResponse
+from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest
-from runwright.types import Content, GenerateContentConfig, Part, text_of
+from runwright.tools.mcp.sampling_messages import answer, question
+
+CALLER: ContextVar[InvocationContext | None] = ContextVar("runwright_mcp_caller", default=None)
+"""The run whose tool call it is that waits for an answer."""
 
 
-def sampling_by(model: BaseLlm) -> SamplingFnT:
-    """What answers a server's questions with this model: text, images and audio in, text out; no tools."""
+def sampling_by(model: BaseLlm, callers: Callable[[], Iterable[InvocationContext]]) -> SamplingFnT:
+    """What answers a server's questions with this model: text, images, audio and tools in; text and tool calls out.
+
+    What the model uses counts for the run whose call the server works on: for its budget and for its ``max_llm_calls``.
+    A server of the protocol before 2026-07-28 does not say for which call it asks. Where several runs have calls under
+    way there, it counts for each of them.
+
+    Args:
+        callers: The runs that have calls under way at the server.
+    """
 
     async def answered(context: ClientRequestContext, params: CreateMessageRequestParams) -> Any:
-        request = _request(params, model.model)
-        if request is None:
-            return ErrorData(code=INVALID_PARAMS, message="This client's model takes text, images and audio, no tools")
+        try:
+            request = question(params, model.model)
+        except InputValidationError as error:
+            return ErrorData(code=INVALID_PARAMS, message=str(error))
+        caller = CALLER.get()
         whole: LlmResponse | None = None
         try:
-            async with aclosing(model.generate_content_async(request)) as responses:
+            async with aclosing(_counted(model, request, callers() if caller is None else (caller,))) as responses:
                 async for response in responses:
                     whole = whole if response.partial else response
-        except ModelError as error:
+        except (ModelError, BudgetExceededError, LlmCallsLimitExceededError) as error:
             return ErrorData(code=INTERNAL_ERROR, message=f"The model could not answer: {error}")
-        if whole is None or not (text := text_of(whole.content)):
+        result = None if whole is None else answer(whole, model.model, has_tools=_has_tools(params))
+        if result is None:
             said = "nothing" if whole is None else whole.error_message or whole.error_code or "nothing"
-            return ErrorData(code=INTERNAL_ERROR, message=f"The model gave no text: {said}")
-        reason = "maxTokens" if whole.finish_reason == "MAX_TOKENS" else "endTurn"
-        block = TextContent(type="text", text=text)
-        return CreateMessageResult(role="assistant", content=block, model=model.model, stop_reason=reason)
+            return ErrorData(code=INTERNAL_ERROR, message=f"The model gave no answer: {said}")
+        return result
 
     return answered
 
 
-def _request(params: CreateMessageRequestParams, model: str) -> LlmRequest | None:
-    """The question for a model of ours; None where it holds what was not offered."""
-    contents = [_content(message) for message in params.messages]
-    known = [content for content in contents if content is not None]
-    if params.tools or len(known) < len(contents):
-        return None
-    config = GenerateContentConfig(
-        system_instruction=params.system_prompt,
-        temperature=params.temperature,
-        max_output_tokens=params.max_tokens,
-        stop_sequences=params.stop_sequences,
-    )
-    return LlmRequest(model=model, contents=list(known), config=config)
+def _counted(
+    model: BaseLlm, request: LlmRequest, callers: Iterable[InvocationContext]
+) -> AsyncGenerator[LlmResponse, None]:
+    """The model's responses, counted for the runs.
+
+    Raises:
+        LlmCallsLimitExceededError: A run may ask no more.
+    """
+    runs = list(callers)
+    for run in {id(run.ledger): run for run in runs}.values():
+        run.increment_llm_call_count()
+    answering = model.generate_content_async(request)
+    # A run and those of its tools share one budget. That of a run whose event log does not tell of it is noted apart.
+    for spending in {id(run.spending): run.spending for run in runs}.values():
+        if spending is not None:
+            answering = spending.metered(answering, request, ledger=None)
+    return answering
 
 
-def _content(message: SamplingMessage) -> Content | None:
-    parts: list[Part] = []
-    for block in message.content_as_list:
-        match block:
-            case TextContent():
-                parts.append(Part.from_text(text=block.text))
-            case ImageContent() | AudioContent():
-                parts.append(Part.from_bytes(data=base64.b64decode(block.data), mime_type=block.mime_type))
-            case _:
-                return None
-    return Content(role="user" if message.role == "user" else "model", parts=parts)
+def _has_tools(params: CreateMessageRequestParams) -> bool:
+    return params.tools is not None or params.tool_choice is not None

@@ -18,13 +18,14 @@ from mcp_types import (
 )
 
 from runwright.errors import NotFoundError, ToolArgumentsError, ToolError, ToolExecutionError
+from runwright.invocation import InvocationContext
 from runwright.tools.mcp.connection import Connection, Route, reason_of
 from runwright.tools.mcp.content import answer, dumped, messages, resource_part
 from runwright.tools.mcp.parameters import Progress, StdioConnectionParams, shown
-from runwright.tools.mcp.sampling import sampling_by
+from runwright.tools.mcp.sampling import CALLER
 from runwright.types import Content, Part
 
-__all__ = ["Route", "Server", "sampling_by"]
+__all__ = ["Route", "Server"]
 
 MOST_CONNECTIONS = 16
 """To one server from one event loop, for headers that differ. Beyond it the one that was idle longest is closed."""
@@ -63,13 +64,29 @@ class Server:
         return [tool for page in pages for tool in page.tools]
 
     async def call_tool(
-        self, headers: Mapping[str, str], name: str, arguments: dict[str, Any], progress: Progress | None
+        self,
+        headers: Mapping[str, str],
+        name: str,
+        arguments: dict[str, Any],
+        *,
+        progress: Progress | None = None,
+        caller: InvocationContext | None = None,
     ) -> dict[str, Any]:
-        """Calls a tool, once: a call that may have reached the server is not made again."""
-        result = await self._ask(
-            headers, lambda client: client.call_tool(name, arguments, progress_callback=progress), repeatable=False
-        )
-        return answer(result, name)
+        """Calls a tool, once: a call that may have reached the server is not made again.
+
+        Args:
+            progress: Is told how far it is.
+            caller: The run whose call it is.
+        """
+
+        async def called(client: Client) -> dict[str, Any]:
+            return answer(await client.call_tool(name, arguments, progress_callback=progress), name)
+
+        before = CALLER.set(caller)
+        try:
+            return await self._ask(headers, called, repeatable=False, caller=caller)
+        finally:
+            CALLER.reset(before)
 
     async def has_resources(self, headers: Mapping[str, str]) -> bool:
         """Whether it says that it has some."""
@@ -96,8 +113,11 @@ class Server:
 
     async def read_resource(self, headers: Mapping[str, str], uri: str) -> list[Part]:
         """What a resource holds."""
-        result = await self._ask(headers, lambda client: client.read_resource(uri))
-        return [resource_part(piece) for piece in result.contents]
+
+        async def read(client: Client) -> list[Part]:
+            return [resource_part(piece) for piece in (await client.read_resource(uri)).contents]
+
+        return await self._ask(headers, read)
 
     async def list_prompts(self, headers: Mapping[str, str]) -> list[dict[str, Any]]:
         """All prompts."""
@@ -106,7 +126,11 @@ class Server:
 
     async def get_prompt(self, headers: Mapping[str, str], name: str, arguments: dict[str, str]) -> list[Content]:
         """A prompt, filled in."""
-        return messages(await self._ask(headers, lambda client: client.get_prompt(name, arguments)))
+
+        async def filled_in(client: Client) -> list[Content]:
+            return messages(await client.get_prompt(name, arguments))
+
+        return await self._ask(headers, filled_in)
 
     async def close(self) -> None:
         """Ends all connections and waits until what they hold is given back. The next request opens a new one."""
@@ -146,6 +170,7 @@ class Server:
         request: Callable[[Client], Awaitable[_Answer]],
         *,
         repeatable: bool = True,
+        caller: InvocationContext | None = None,
     ) -> _Answer:
         """Makes a request, a second time where the first one had no effect and a new connection may help.
 
@@ -157,6 +182,8 @@ class Server:
         while True:
             connection = self._connection(headers)
             connection.users += 1
+            if caller is not None:
+                connection.callers.append(caller)
             try:
                 return await request(await connection.client())
             except ToolError:
@@ -181,6 +208,8 @@ class Server:
                 ) from error
             finally:
                 connection.users -= 1
+                if caller is not None:
+                    connection.callers.remove(caller)
 
     def _cut_off(self, connection: Connection, repeatable: bool) -> ToolExecutionError:
         error = connection.lost()

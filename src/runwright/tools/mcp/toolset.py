@@ -52,10 +52,15 @@ class McpToolset(BaseToolset):
         header_provider: Gives headers for what is asked in a run, beside those of the connection's parameters. Requests
             with different headers go over different connections.
         errlog: Where the standard error of the server's process goes; by default to this process's.
-        sampling_model: The model that answers what the server asks its client's model.
-        sampling_callback: Answers it in the SDK's own terms.
+        sampling_model: The model that answers what the server asks its client's model, tools among it. What it uses
+            counts for the run whose tool call the server works on: for its budget, and for ``max_llm_calls``.
+        sampling_callback: Answers it in the SDK's own terms; nothing is counted. Without either, the server is told
+            that there is nobody to ask.
         sampling_capabilities: What the server is told that ``sampling_callback`` can do.
-        elicitation_callback: Answers what the server asks the user, in the SDK's own terms.
+        elicitation_callback: Answers what the server asks the user, in the SDK's own terms. ``params.mode`` is
+            ``"form"``, or ``"url"`` where the user is to open one: the server is told that both can be done, so return
+            ``ElicitResult(action="decline")`` for what cannot. Without it, the server is told that there is nobody to
+            ask; it then does without, or its tool fails and says why.
         progress_callback: Is told how far a call is.
         use_mcp_resources: Whether the model gets a tool, ``load_mcp_resource``, that reads the server's resources.
         require_confirmation: Whether the user has to allow each call, see ``BaseTool.require_confirmation``.
@@ -131,7 +136,8 @@ class McpToolset(BaseToolset):
         """
         server = await self._reach()
         headers = await self._headers(readonly_context)
-        return await server.call_tool(headers, name, args, self._progress_callback)
+        caller = None if readonly_context is None else readonly_context.invocation_context
+        return await server.call_tool(headers, name, args, progress=self._progress_of(readonly_context), caller=caller)
 
     async def list_resources(self, readonly_context: ReadonlyContext | None = None) -> list[str]:
         """The names of the server's resources."""
@@ -181,6 +187,18 @@ class McpToolset(BaseToolset):
         if self._server is not None:
             await self._server.close()
 
+    def _progress_of(self, readonly_context: ReadonlyContext | None) -> Progress | None:
+        """Who is told how far a call is; where that is nobody, the server is not asked for it."""
+        listeners: list[Progress] = [] if self._progress_callback is None else [self._progress_callback]
+        if not listeners:
+            return None
+
+        async def told(progress: float, total: float | None, message: str | None) -> None:
+            for listener in listeners:
+                await listener(progress, total, message)
+
+        return told
+
     async def _headers(self, readonly_context: ReadonlyContext | None) -> Mapping[str, str]:
         if self.header_provider is None or readonly_context is None:
             return {}
@@ -200,13 +218,11 @@ class McpToolset(BaseToolset):
         return server
 
     def _route(self, module: Any) -> "Route":
-        sampling = self._sampling_callback
-        if self._sampling_model is not None:
-            sampling = module.sampling_by(self._sampling_model)
         return module.Route(
             params=self.connection_params,
             errlog=self._errlog,
-            sampling_callback=sampling,
+            sampling_model=self._sampling_model,
+            sampling_callback=self._sampling_callback,
             sampling_capabilities=self._sampling_capabilities,
             elicitation_callback=self._elicitation_callback,
         )

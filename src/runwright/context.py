@@ -106,7 +106,7 @@ class Context(ReadonlyContext):
         progress: What a tool call reports through, where the engine passes on what it reports.
     """
 
-    __slots__ = ("_actions", "_cancellation", "_progress", "_state", "function_call_id", "tool_confirmation")
+    __slots__ = ("_actions", "_cancellation", "_state", "function_call_id", "progress", "tool_confirmation")
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Context(ReadonlyContext):
         self.function_call_id = function_call_id
         self.tool_confirmation = tool_confirmation
         self._state: State | None = None
-        self._progress = progress
+        self.progress = progress
         self._cancellation: Cancellation | None = None
 
     @property
@@ -167,7 +167,7 @@ class Context(ReadonlyContext):
         """
         ctx = self.invocation_context
         limits = (
-            None if self._progress is None else self._progress.seconds_left,
+            None if self.progress is None else self.progress.seconds_left,
             ctx.scope.seconds_left,
             None if ctx.spending is None else ctx.spending.left.seconds,
         )
@@ -189,16 +189,16 @@ class Context(ReadonlyContext):
         """
         if not self.function_call_id:
             raise InputValidationError("report_progress tells how far a tool call is: use it in a tool")
-        if self._progress is not None:
-            self._progress.report(value)
+        if self.progress is not None:
+            self.progress.report(value)
 
     async def deliver_progress(self, value: Any) -> None:
         """The same, and returns when the caller has taken it: nothing is dropped, and the caller sets the pace.
 
         The time that the caller takes is not counted as the tool's.
         """
-        if self._progress is not None:
-            await self._progress.deliver(value)
+        if self.progress is not None:
+            await self.progress.deliver(value)
 
     def request_confirmation(self, *, hint: str | None = None, payload: Any = None) -> None:
         """Has the user asked before this tool call does its work; what the tool returns now is not looked at.

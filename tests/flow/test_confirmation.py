@@ -444,12 +444,53 @@ async def test_an_answer_may_come_after_other_messages_and_in_another_process(tm
     assert types.text_of(events[-1].content) == "told {'deleted': '/x'}"
 
 
-async def test_a_node_of_a_workflow_does_not_run_a_tool_that_needs_a_word(files: Files) -> None:
-    agent: BaseAgent = Workflow(name="flow", edges=[(START, files.tool())])
-    async with Runner("app", agent, InMemorySessionService(), auto_create_session=True) as runner:
-        with pytest.raises(ConfigurationError, match="confirmation"):
-            await runner.run_async(**WHO, new_message='{"path": "/x"}')
-    assert files.deleted == []
+def outputs(events: list[Event]) -> list[Any]:
+    return [event.output for event in events if event.output is not None]
+
+
+@pytest.mark.parametrize(("said", "gives"), [(YES, {"deleted": "/x"}), (NO, REJECTED)], ids=["yes", "no"])
+async def test_a_node_of_a_workflow_asks_about_its_tool(
+    service: Any, files: Files, said: dict[str, Any], gives: dict[str, Any]
+) -> None:
+    async def after(node_input: dict[str, Any]) -> dict[str, Any]:
+        return {"after": node_input}
+
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, files.tool(), after)])
+    async with Runner("app", flow, service) as runner:
+        events = await runner.run_async(**WHO, new_message='{"path": "/x"}')
+        (question,) = questions(events)
+        assert files.deleted == [] and outputs(events) == []
+        about = question.args["originalFunctionCall"]
+        assert (about["name"], about["args"]) == ("delete_file", {"path": "/x"})
+    async with Runner("app", flow, service) as runner:
+        events = await runner.run_async(**WHO, new_message=word(question, **said))
+        assert questions(events) == [] and outputs(events) == [gives, {"after": gives}]
+        assert files.deleted == (["/x"] if said["confirmed"] else [])
+        await runner.run_async(**WHO, new_message=word(question, **YES))
+    assert files.deleted == (["/x"] if said["confirmed"] else [])
+
+
+async def test_nodes_at_the_same_time_are_allowed_one_by_one(service: Any, files: Files) -> None:
+    left, right = files.tool(name="left"), files.tool(name="right")
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, (left, right))])
+    async with Runner("app", flow, service) as runner:
+        asked = questions(await runner.run_async(**WHO, new_message='{"path": "/x"}'))
+        assert len(asked) == 2
+        events = await runner.run_async(**WHO, new_message=word(asked[1], **YES))
+        assert questions(events) == [] and files.deleted == ["/x"]
+        await runner.run_async(**WHO, new_message=word(asked[0], **YES))
+    assert files.deleted == ["/x", "/x"]
+
+
+async def test_a_tool_that_is_a_node_asks_by_itself(service: Any) -> None:
+    seen: list[Any] = []
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, FunctionTool(booker(seen)))])
+    async with Runner("app", flow, service) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message='{"days": 3}'))
+        assert question.args["toolConfirmation"]["hint"] == "How many?"
+        events = await runner.run_async(**WHO, new_message=word(question, **YES, payload={"approved_days": 2}))
+    assert outputs(events) == [{"booked": 2}]
+    assert [one and one.confirmed for one in seen] == [None, True]
 
 
 # --- interrupted

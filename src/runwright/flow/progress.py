@@ -77,6 +77,7 @@ class Progress:
         finally:
             with self._lock:
                 self._is_over = True
+            self._reporters.clear()  # Contexts that tools keep lead to them, and nothing is to lead back.
             await _ended(task)
 
     def now(self) -> float:

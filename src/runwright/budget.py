@@ -225,8 +225,14 @@ class Spending:
             event.custom_metadata = {**(event.custom_metadata or {}), SPENT: used}
             self._apart = _NOTHING
 
-    def recall(self, events: Iterable[Event]) -> None:
-        """Counts what a run that goes on used before, by its events in the log."""
+    def recall(self, events: Iterable[Event], ledger: object) -> None:
+        """Counts what a run that goes on used before, by its events in the log.
+
+        Args:
+            ledger: That of the run; what runs of its tools used is in its log too, and not counted again.
+        """
+        if ledger is not self._home:
+            return
         past, before = _NOTHING, None
         for event in events:
             if before is not None and event.author != "user":

@@ -200,23 +200,24 @@ class Context(ReadonlyContext):
         if self.progress is not None:
             await self.progress.deliver(value)
 
-    def request_confirmation(self, *, hint: str | None = None, payload: Any = None) -> None:
+    def request_confirmation(self, *, hint: str | None = None, payload: Any = None, memo: Any = None) -> None:
         """Has the user asked before this tool call does its work; what the tool returns now is not looked at.
 
         Call it where ``tool_confirmation`` is None, and return. When the user has answered, yes or no, the tool is
         called again with the same arguments, and ``tool_confirmation`` holds the answer: ``confirmed``, and what the
-        user put into ``payload``. An answer is used once.
+        user put into ``payload``, and ``memo`` as it is here. An answer is used once.
 
         Args:
             hint: What the user is told.
             payload: JSON that the user may fill in.
+            memo: JSON that the tool wants to have again when it is called with the answer, in another process too.
 
         Raises:
             InputValidationError: This is not a tool call.
         """
         if not self.function_call_id:
             raise InputValidationError("request_confirmation asks about a tool call: use it in a tool")
-        asked = ToolConfirmation(hint=hint or "", payload=payload)
+        asked = ToolConfirmation(hint=hint or "", payload=payload, memo=memo)
         self._actions.requested_tool_confirmations[self.function_call_id] = asked
 
     # --- artifacts
@@ -325,15 +326,18 @@ class Context(ReadonlyContext):
 
     # --- other agents
 
-    async def run_agent(self, agent: "BaseAgent", message: Content) -> list[Event]:
-        """Runs an agent apart, in a session of its own that starts with this state; gives its events.
+    async def run_agent(self, agent: "BaseAgent", message: Content, *, past: Sequence[Event] = ()) -> list[Event]:
+        """Runs an agent apart, in a session of its own that starts with this state; gives its events, the message first.
 
         What it wrote to state is written here too, and the files that it saved are noted in ``actions``.
+
+        Args:
+            past: What was given before, where the agent then asked something and the message answers it.
         """
         run_child = self.invocation_context.run_child
         if run_child is None:
             raise InputValidationError("An agent can be run from here only while a Runner runs")
-        events, state_delta = await run_child(agent, message, self.invocation_context)
+        events, state_delta = await run_child(agent, message, self.invocation_context, past)
         self.state.update(state_delta)
         for event in events:
             self.actions.artifact_delta.update(event.actions.artifact_delta)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CancelScope: what stops one run from outside, at any of its steps, from any thread; Cancellation: how a tool knows."""
+"""CancelScope: what stops one run from outside, at any step, from any thread; Cancellation: how its tools know."""
 
 import asyncio
 import threading

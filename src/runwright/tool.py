@@ -37,8 +37,8 @@ class BaseTool(ABC):
             repeated.
         require_confirmation: Whether the user has to allow a call before it is made. The engine asks, and does not
             make the call unless the answer is plainly yes. An answer is for one call, with its arguments, once.
-        reports_progress: Whether a call may report how far it is, ``ToolContext.report_progress``; it then has a task of
-            its own. False for a tool that never does.
+        reports_progress: Whether a call may report how far it is (``ToolContext.report_progress``), for which it gets a
+            task of its own. Say False of a tool that never does.
     """
 
     on_resume: OnResume = "never"

@@ -13,14 +13,18 @@ import pytest
 from runwright import (
     START,
     Agent,
+    AgentTool,
     BaseAgent,
     BasePlugin,
     BaseTool,
+    Budget,
     Event,
     FunctionTool,
     InMemorySessionService,
     LongRunningFunctionTool,
     ParallelAgent,
+    RequestInput,
+    RunConfig,
     Runner,
     SequentialAgent,
     ToolContext,
@@ -614,3 +618,146 @@ async def test_a_call_that_was_allowed_and_then_cancelled_has_its_response(servi
     events = await events_of(service)
     assert_sound(events)
     assert answers(events) == [{"error": "cancelled"}]
+
+
+# --- asked by an agent that is a tool
+
+
+def asking(inner: BaseAgent, *replies: Any, **options: Any) -> Agent:
+    replies = replies or (call(inner.name, request="tidy up"), "all done")
+    return Agent(name="outer", model=ScriptedModel(list(replies)), tools=[AgentTool(inner)], **options)
+
+
+def told(*, then: Any) -> FunctionModel:
+    """A model that says what its tool gave, and calls for more before."""
+
+    def reply(request: Any) -> Any:
+        response = request.contents[-1].parts[-1].function_response
+        return then if response is None else f"told {json.dumps(response.response)}"
+
+    return FunctionModel(reply)
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "restarted"])
+@pytest.mark.parametrize(("said", "gives"), [(YES, {"deleted": "/x"}), (NO, REJECTED)], ids=["yes", "no"])
+async def test_an_agent_that_is_a_tool_asks_through_the_one_that_called_it(
+    tmp_path: Path, files: Files, said: dict[str, Any], gives: dict[str, Any], restarts: bool
+) -> None:
+    done: list[str] = []
+
+    async def note(text: str, tool_context: ToolContext) -> str:
+        """Notes."""
+        done.append(text)
+        tool_context.state["noted"] = text
+        return text
+
+    def tree() -> Agent:
+        """The inner agent notes something first, which is not done again."""
+
+        def reply(request: Any) -> Any:
+            responses = [part.function_response for content in request.contents for part in content.parts or ()]
+            told = [one for one in responses if one is not None]
+            if not told:
+                return call("note", text=types.text_of(request.contents[0]))
+            return call("delete_file", path="/x") if len(told) == 1 else f"told {json.dumps(told[-1].response)}"
+
+        inner = Agent(name="inner", model=FunctionModel(reply), tools=[files.tool(), note])
+        model = told(then=call("inner", request="tidy up"))
+        return Agent(name="outer", model=model, tools=[AgentTool(inner)])
+
+    service = SqliteSessionService(tmp_path / "s.db")
+    runner = Runner("app", tree(), service, auto_create_session=True)
+    events = await runner.run_async(**WHO, new_message="go")
+    (question,) = questions(events)
+    about, asked = question.args["originalFunctionCall"], question.args["toolConfirmation"]
+    assert (about["name"], about["args"]) == ("inner", {"request": "tidy up"})
+    assert asked["hint"].startswith('inner asks about delete_file({"path":"/x"}): Please approve')
+    assert "memo" not in asked and files.deleted == [] and done == ["tidy up"]
+    session = await service.get_session(**KEY)
+    assert session is not None and session.state == {"noted": "tidy up"}
+    if restarts:
+        await runner.close()
+        await service.close()
+        service = SqliteSessionService(tmp_path / "s.db")
+        runner = Runner("app", tree(), service)
+    forged = word(question, **said, memo=[])  # what the tool keeps for itself is not the user's to give
+    events = await runner.run_async(**WHO, new_message=forged)
+    assert files.deleted == (["/x"] if said["confirmed"] else []) and done == ["tidy up"]
+    assert answers(events) == [{"result": f"told {json.dumps(gives)}"}]
+    assert questions(events) == []
+    assert_sound(await events_of(service))
+    await runner.close()
+    await service.close()
+
+
+async def test_an_agent_that_is_a_tool_asks_as_often_as_it_has_to(service: Any, files: Files) -> None:
+    both = [call("delete_file", path="/a"), call("delete_file", path="/b")]
+    inner = deleter([both, call("delete_file", path="/c"), "tidy"], files.tool(), name="inner")
+    middle = asking(inner, call("inner", request="x"), "middle done").clone({"name": "middle"})
+    async with Runner("app", asking(middle), service) as runner:
+        events = await runner.run_async(**WHO, new_message="go")
+        shown: list[str] = []
+        for said in (YES, NO, YES):
+            (question,) = questions(events)
+            shown.append(question.args["toolConfirmation"]["hint"])
+            events = await runner.run_async(**WHO, new_message=word(question, **said))
+    assert all("middle asks about inner(" in hint for hint in shown)
+    assert [path in hint for hint, path in zip(shown, ("/a", "/b", "/c"), strict=True)] == [True] * 3
+    assert files.deleted == ["/a", "/c"]
+    assert answers(events) == [{"result": "middle done"}]
+    assert types.text_of(events[-1].content) == "all done"
+    assert_sound(await events_of(service))
+
+
+async def test_what_a_tool_of_such_an_agent_asks_for_itself_comes_with_its_payload(service: Any) -> None:
+    seen: list[Any] = []
+    inner = deleter([call("book", days=3), "booked"], booker(seen), name="inner")
+    async with Runner("app", asking(inner), service) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message="go"))
+        assert question.args["toolConfirmation"]["payload"] == {"approved_days": 0}
+        await runner.run_async(**WHO, new_message=word(question, **YES, payload={"approved_days": 2}))
+    assert [one and one.payload for one in seen] == [None, {"approved_days": 2}]
+
+
+async def test_the_call_of_the_agent_and_a_call_of_its_own_may_both_need_a_word(service: Any, files: Files) -> None:
+    inner = deleter([call("delete_file", path="/x"), "tidy"], files.tool(), name="inner")
+    tool = AgentTool(inner)
+    tool.require_confirmation = True
+    agent = deleter([call("inner", request="x"), "done"], tool)
+    async with Runner("app", agent, service) as runner:
+        (first,) = questions(await runner.run_async(**WHO, new_message="go"))
+        (second,) = questions(await runner.run_async(**WHO, new_message=word(first, **YES)))
+        assert "delete_file" in second.args["toolConfirmation"]["hint"] and files.deleted == []
+        await runner.run_async(**WHO, new_message=word(second, **YES))
+    assert files.deleted == ["/x"]
+
+
+async def test_a_question_that_such_an_agent_cannot_pass_on_is_an_error_that_says_what_to_do(service: Any) -> None:
+    async def ask() -> RequestInput:
+        return RequestInput(message="How many?")
+
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, ask)])
+    async with Runner("app", asking(flow), service) as runner:
+        with pytest.raises(ConfigurationError, match="node of a Workflow"):
+            await runner.run_async(**WHO, new_message="go")
+
+
+async def test_such_an_agent_that_waits_for_somebody_outside_says_so(service: Any) -> None:
+    def order() -> None:
+        """Orders."""
+
+    inner = deleter([call("order")], LongRunningFunctionTool(order), name="inner")
+    async with Runner("app", asking(inner), service) as runner:
+        events = await runner.run_async(**WHO, new_message="go")
+    (answer,) = answers(events)
+    assert answer is not None and "waits for an answer from outside to order" in answer["error"]
+
+
+async def test_what_such_an_agent_used_before_it_asked_is_counted(service: Any, files: Files) -> None:
+    inner = deleter([call("delete_file", path="/x"), "tidy"], files.tool(), name="inner")
+    config = RunConfig(budget=Budget(llm_calls=4))
+    async with Runner("app", asking(inner), service, run_config=config) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message="go"))
+        run = runner.run(**WHO, new_message=word(question, **YES))
+        await run
+        assert run.budget is not None and run.budget.used.llm_calls == 4

@@ -172,8 +172,7 @@ async def test_of_more_reports_than_the_caller_takes_the_newest_are_kept(chat: A
         await next_of(stream)
         first = await next_of(stream)
         began.set()
-        while not done.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(done.wait, SECONDS)
         told = [response["result"] for _, response in reports([first, *[event async for event in stream]])]
     assert 64 <= len(told) <= 66
     assert told[-64:] == list(range(100_000 - 64, 100_000))

@@ -106,7 +106,7 @@ class Calls:
     async def _make(self, progress: Progress | None) -> None:
         agent, ctx, tools = self._agent, self._ctx, self._tools
         said = words(ctx) if ctx.ledger.answered else {}
-        runs = [
+        runs: list[Coroutine[Any, Any, Outcome]] = [
             Call(agent, ctx, call, tools, word_on(call, said) if said else None, progress).outcome()
             for call in self._calls
         ]

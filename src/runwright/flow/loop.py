@@ -34,8 +34,8 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     """Runs an agent's model and tools until it has answered, passed the conversation on, or waits for somebody.
 
     Yields:
-        The model's chunks (streamed) and answers, what its tools report, and the responses to its calls. Each event that
-        is not partial must be in the session when the next one is asked for.
+        The model's chunks (streamed) and answers, what tools report, and the responses to its calls. Each event that is
+        not partial must be in the session when the next one is asked for.
 
     Raises:
         ToolError: The model made more mistakes in a row than ``RunConfig.max_tool_errors``.

@@ -327,9 +327,10 @@ class Context(ReadonlyContext):
     # --- other agents
 
     async def run_agent(self, agent: "BaseAgent", message: Content, *, past: Sequence[Event] = ()) -> list[Event]:
-        """Runs an agent apart, in a session of its own that starts with this state; gives its events, the message first.
+        """Runs an agent apart, in a session of its own that starts with this state.
 
-        What it wrote to state is written here too, and the files that it saved are noted in ``actions``.
+        Gives all its events, that of the message among them. What it wrote to state is written here too, and the files
+        that it saved are noted in ``actions``.
 
         Args:
             past: What was given before, where the agent then asked something and the message answers it.

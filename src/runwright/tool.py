@@ -9,7 +9,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from runwright.context import Context, ReadonlyContext, ToolContext
 from runwright.errors import ConfigurationError, ToolArgumentsError
@@ -266,23 +266,16 @@ class BaseToolset(ABC):
         """Gives back what the set holds."""
 
 
-ToolUnion = BaseTool | BaseToolset | Callable[..., Any]
+class ForeignToolLike(Protocol):
+    """What a tool of another framework has; and one of ``ainvoke``, ``invoke``, ``arun``, ``run``, ``_run``."""
+
+    name: str
+    description: str
+    args_schema: Any
+
+
+ToolUnion = BaseTool | BaseToolset | Callable[..., Any] | ForeignToolLike
 """What an agent's ``tools`` may hold."""
-
-
-def as_tool(tool: ToolUnion, owner: str) -> BaseTool | BaseToolset:
-    """A tool of what an agent was given.
-
-    Raises:
-        ConfigurationError: It cannot be one; the message names the agent.
-    """
-    if isinstance(tool, BaseTool | BaseToolset):
-        return tool
-    if not callable(tool):
-        raise ConfigurationError(
-            f"Agent {owner!r} has {tool!r} among its tools: give functions, BaseTool or BaseToolset objects"
-        )
-    return FunctionTool(tool)
 
 
 def _renamed(tool: BaseTool, name: str) -> BaseTool:

@@ -11,6 +11,7 @@ from runwright.errors import BudgetExceededError, ConfigurationError
 from runwright.event import Event, LlmResponse
 from runwright.model import LlmRequest
 from runwright.record import Record
+from runwright.scope import next_within
 from runwright.types import Content, Part
 from runwright.types import GenerateContentResponseUsageMetadata as Usage
 
@@ -186,14 +187,7 @@ class Spending:
     async def _next(self, responses: AsyncGenerator[LlmResponse, None]) -> LlmResponse | None:
         if self.limits.seconds is None:
             return await anext(responses, None)
-        limit = asyncio.timeout(self.left.seconds)
-        try:
-            async with limit:
-                return await anext(responses, None)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise self._late() from error
+        return await next_within(responses, asyncio.timeout(self.left.seconds), self._late)
 
     def _late(self) -> BudgetExceededError:
         passed = f"{self.used.seconds:.3g} have passed"

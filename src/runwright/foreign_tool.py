@@ -145,6 +145,8 @@ def _is_async(tool: Any) -> bool:
     """Whether a tool has asynchronous code of its own, rather than what its base class makes of the plain one."""
     if hasattr(tool, "coroutine"):
         return tool.coroutine is not None
+    if callable(wrapped := getattr(tool, "func", None)):
+        return inspect.iscoroutinefunction(wrapped)
     kinds = type(tool).__mro__
     depth = {
         name: next((at for at, kind in enumerate(kinds) if name in vars(kind)), len(kinds))

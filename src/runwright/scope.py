@@ -3,11 +3,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from runwright.errors import DeadlineExceededError, RunwrightError
+
+T = TypeVar("T")
 
 
 class CancelScope:
@@ -91,6 +93,19 @@ class CancelScope:
         ours = task.uncancel() <= self._cancelling
         if ours and kind is asyncio.CancelledError and self.error is not None:
             raise self.error from error
+
+
+async def next_within(
+    stream: AsyncGenerator[T, None], limit: asyncio.Timeout, late: Callable[[], Exception]
+) -> T | None:
+    """The next value of a stream, None after the last one; where the limit passes before, ``late()`` is raised."""
+    try:
+        async with limit:
+            return await anext(stream, None)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise late() from error
 
 
 class Cancellation:

@@ -226,7 +226,9 @@ async def test_real_tools_of_langchain() -> None:
     assert (await used(LangchainTool(add, name="plus"), call("plus", left=1)))[1] == [{"result": 2}]
 
 
-async def test_real_tools_of_crewai() -> None:
+async def test_real_tools_of_crewai(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CREWAI_DISABLE_TELEMETRY", "CREWAI_TELEMETRY_OPT_OUT", "OTEL_SDK_DISABLED"):
+        monkeypatch.setenv(name, "true")  # otherwise importing it starts threads that report to its makers
     tools = pytest.importorskip("crewai.tools", reason="crewai is not installed")
 
     @tools.tool("Add Numbers")
@@ -241,7 +243,14 @@ async def test_real_tools_of_crewai() -> None:
         def _run(self, text: str) -> str:
             return text.upper()
 
+    @tools.tool("Later")
+    async def later(text: str) -> str:
+        """Answers later."""
+        await asyncio.sleep(0)
+        return text
+
     assert (await used(add, call("Add_Numbers", left=1, right=2)))[1] == [{"result": 3}]
+    assert (await used(later, call("Later", text="a")))[1] == [{"result": "a"}]
     shown, answers = await used(CrewaiTool(tool=Shout(), name=""), call("shout", text="a"), call("shout"))
     assert (shown.name, shown.description) == ("shout", "Shouts.")
     assert answers[0] == {"result": "A"} and "text" in answers[1]["error"]

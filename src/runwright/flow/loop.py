@@ -22,6 +22,7 @@ from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest
 from runwright.plugin import first_answer
+from runwright.scope import next_within
 from runwright.types import FunctionCall, copy_call, copy_content
 
 if TYPE_CHECKING:
@@ -163,11 +164,16 @@ async def _watched(
     seconds = ctx.run_config.model_timeout
     now = asyncio.get_running_loop().time
     left = math.inf if seconds is None else seconds
+
+    def late() -> DeadlineExceededError:
+        return DeadlineExceededError(f"Model {model.model!r} took longer than {seconds:g} seconds")
+
     try:
         async with aclosing(model.generate_content_async(request, stream=streams)) as responses:
             while True:
                 began = now()
-                response = await _next(responses, model, seconds, None if seconds is None else began + left)
+                limit = asyncio.timeout_at(None if seconds is None else began + left)
+                response = await next_within(responses, limit, late)
                 if response is None:
                     break
                 left -= now() - began  # what the caller takes over a chunk is not the model's time
@@ -178,19 +184,6 @@ async def _watched(
         if answer is None:
             raise
     yield answer
-
-
-async def _next(
-    responses: AsyncGenerator[LlmResponse, None], model: BaseLlm, seconds: float | None, deadline: float | None
-) -> LlmResponse | None:
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            return await anext(responses, None)
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise DeadlineExceededError(f"Model {model.model!r} took longer than {seconds:g} seconds") from error
 
 
 async def _asked(

@@ -29,6 +29,7 @@ from runwright import (
     SequentialAgent,
     ToolContext,
     Workflow,
+    node,
     types,
 )
 from runwright.errors import ConfigurationError, InputValidationError
@@ -500,8 +501,8 @@ async def test_a_tool_that_is_a_node_asks_by_itself(service: Any) -> None:
 # --- interrupted
 
 
-@pytest.mark.parametrize("in_branches", [False, True], ids=["in one agent", "in branches"])
-async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the_same(in_branches: bool) -> None:
+@pytest.mark.parametrize("place", ["in one agent", "in branches", "in an agent that is a tool", "in nodes"])
+async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the_same(place: str) -> None:
     done: list[str] = []
 
     async def delete_file(path: str) -> str:
@@ -519,8 +520,21 @@ async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the
         return Agent(name=name, model=FunctionModel(reply), tools=[tool])
 
     def tree() -> BaseAgent:
-        both = [one("left", "a", "free"), one("right", "b")] if in_branches else [one("left", "a", "b", "free")]
-        return (ParallelAgent if in_branches else SequentialAgent)(name="tree", sub_agents=both)
+        if place == "in branches":
+            return ParallelAgent(name="tree", sub_agents=[one("left", "a", "free"), one("right", "b")])
+        if place == "in nodes":
+            tool = FunctionTool(delete_file, require_confirmation=lambda path: path != "free")
+            nodes = [(lambda path: lambda: {"path": path})(path) for path in ("a", "b", "free")]
+            steps = [
+                step
+                for n, path in enumerate(nodes)
+                for step in (node(path, name=f"path{n}"), node(tool, name=f"delete{n}"))
+            ]
+            return Workflow(name="tree", edges=[(START, *steps)])
+        agent = one("left", "a", "b", "free")
+        if place == "in an agent that is a tool":
+            agent = Agent(name="tree", model=told(then=call("left", request="go")), tools=[AgentTool(agent)])
+        return SequentialAgent(name="root", sub_agents=[agent])
 
     async def ended(kept: list[Event] | None) -> list[Event]:
         service = InMemorySessionService()
@@ -546,11 +560,14 @@ async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the
     for count in range(1, len(whole) + 1):
         events = await ended(whole[:count])
         assert_sound(events)
-        told = sorted(str(answer) for answer in answers(events))
+        given = sorted(str(answer) for answer in answers(events))
         # Without a ledger nobody knows whether the call without a question was made; it is not made again.
-        known = [one for one in told if "was stopped before" not in one]
-        is_lost = len(known) < len(told)
-        assert known == ([one for one in wanted if "free" not in one] if is_lost else wanted), f"cut after {count}"
+        known = [one for one in given if "was stopped before" not in one]
+        is_lost = len(known) < len(given)
+        assert outputs(events) == outputs(whole)
+        assert known == (
+            [one for one in wanted if "free" not in one and "left done" not in one] if is_lost else wanted
+        ), f"cut after {count}"
 
 
 @pytest.mark.parametrize("again", [True, False])

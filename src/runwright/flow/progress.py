@@ -34,6 +34,9 @@ class Progress:
 
     Args:
         ctx: Whose calls they are.
+
+    Attributes:
+        is_over: Whether nobody takes what is reported any more.
     """
 
     def __init__(self, ctx: InvocationContext) -> None:
@@ -41,7 +44,7 @@ class Progress:
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
         self._lock = threading.Lock()
-        self._is_woken = self._is_over = False
+        self.is_over = self._is_woken = False
         self._reporters: list[Reporter] = []
 
     def reporter(self, call: FunctionCall, tool: BaseTool) -> "Reporter":
@@ -76,9 +79,14 @@ class Progress:
                         delivery.taken.set()
         finally:
             with self._lock:
-                self._is_over = True
-            self._reporters.clear()  # Contexts that tools keep lead to them, and nothing is to lead back.
-            await _ended(task)
+                self.is_over = True
+            try:
+                await _ended(task)
+            finally:
+                for reporter in self._reporters:
+                    for delivery in reporter.deliveries:
+                        delivery.taken.set()  # whoever waits for it in a task that the tool left behind
+                self._reporters.clear()  # Contexts that tools keep lead to them, and nothing is to lead back.
 
     def now(self) -> float:
         """The time by the clock of the run's event loop. From any thread."""
@@ -87,7 +95,7 @@ class Progress:
     def wake(self) -> None:
         """Says that there is something to give. From any thread."""
         with self._lock:
-            if not (self._is_woken or self._is_over):
+            if not (self._is_woken or self.is_over):
                 self._is_woken = True
                 self._loop.call_soon_threadsafe(self._arrived.set)
 
@@ -129,6 +137,8 @@ class Reporter:
     async def deliver(self, value: Any) -> None:
         """Has a value passed on and returns when the caller goes on after it. In the run's event loop."""
         delivery = _Delivery(told(self._tool, value, "yielded"), asyncio.Event())
+        if self._progress.is_over:
+            return
         self.deliveries.append(delivery)
         self._progress.wake()
         limit, left = self.limit, self.seconds_left

@@ -572,7 +572,8 @@ async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the
 
 
 @pytest.mark.parametrize("again", [True, False])
-async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path, files: Files, again: bool) -> None:
+@pytest.mark.parametrize("in_node", [False, True], ids=["of a model", "of a node"])
+async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path, in_node: bool, again: bool) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # the store is closed under a run
     tries: list[Any] = []
     reached, never = asyncio.Event(), asyncio.Event()
@@ -585,14 +586,20 @@ async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path,
             await never.wait()
         return "deleted"
 
+    async def path() -> str:
+        return "/x"
+
+    async def end() -> str:
+        return "done"
+
     def made(service: Any) -> Runner:
         def reply(request: Any) -> Any:
             return "done" if len(request.contents) > 1 else call("delete_file", path="/x")
 
-        agent = Agent(
-            name="a", model=FunctionModel(reply), tools=[FunctionTool(delete_file, require_confirmation=True)]
-        )
-        return Runner("app", agent, service, auto_create_session=True)
+        tool = FunctionTool(delete_file, require_confirmation=True)
+        flow = Workflow(name="flow", edges=[(START, path, tool, end)])
+        agent = Agent(name="a", model=FunctionModel(reply), tools=[tool])
+        return Runner("app", flow if in_node else agent, service, auto_create_session=True)
 
     service = SqliteSessionService(tmp_path / "s.db", lease_seconds=1.0)
     runner = made(service)
@@ -611,7 +618,7 @@ async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path,
         assert len(tries) == 1
         events = await runner.run_async(**WHO, new_message=word(question, **(YES if again else NO)))
     assert len(tries) == (2 if again else 1)
-    assert types.text_of(events[-1].content) == "done"
+    assert (types.text_of(events[-1].content) or events[-1].output) == "done"
     assert_sound(await events_of(service))
     await service.close()
 

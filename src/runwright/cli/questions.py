@@ -55,7 +55,10 @@ class Questions:
         parts: list[Part] = []
         for question in questions:
             ask = self._kinds.get(question.name or "")
-            response = None if ask is None else ask(question.args or {})
+            if ask is None:
+                show_error(f"The run asks for {question.name}, which cannot be answered here.")
+                return None
+            response = ask(question.args or {})
             if response is None:
                 return None
             answer = FunctionResponse(id=question.id, name=question.name, response=response)
@@ -105,9 +108,11 @@ class Questions:
     def _show(self, title: str, values: dict[str, Any], hint: str) -> None:
         lines = [Text(clean(title), style="question")]
         for name, value in values.items():
-            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            lines.append(Text.assemble((f"  {clean(name)}: ", "dim"), clean(text)))
-        lines.extend([Text(f"  {clean(hint)}", style="dim")] if hint else [])
+            # A line for each: a text of several could look like more than it is.
+            is_line = isinstance(value, str) and value.isprintable()
+            text = value if is_line else msgspec.json.encode(value).decode()
+            lines.append(Text.assemble((f"  {' '.join(clean(name).split())}: ", "dim"), clean(text)))
+        lines.extend(Text(f"  {line}", style="dim") for line in clean(hint).splitlines())
         for line in lines:
             self._console.print(line)
 

@@ -12,6 +12,7 @@ from runwright.errors import BudgetExceededError, ConfigurationError
 from runwright.event import Event, LlmResponse
 from runwright.model import LlmRequest
 from runwright.record import Record
+from runwright.scope import next_within
 from runwright.types import Content, Part
 from runwright.types import GenerateContentResponseUsageMetadata as Usage
 
@@ -189,14 +190,7 @@ class Spending:
     async def _next(self, responses: AsyncGenerator[LlmResponse, None]) -> LlmResponse | None:
         if self.limits.seconds is None:
             return await anext(responses, None)
-        limit = asyncio.timeout(self.left.seconds)
-        try:
-            async with limit:
-                return await anext(responses, None)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise self._late() from error
+        return await next_within(responses, asyncio.timeout(self.left.seconds), self._late)
 
     def _late(self) -> BudgetExceededError:
         passed = f"{self.used.seconds:.3g} have passed"
@@ -239,8 +233,14 @@ class Spending:
             event.custom_metadata = {**(event.custom_metadata or {}), SPENT: used}
             self._apart = _NOTHING
 
-    def recall(self, events: Iterable[Event]) -> None:
-        """Counts what a run that goes on used before, by its events in the log."""
+    def recall(self, events: Iterable[Event], ledger: object) -> None:
+        """Counts what a run that goes on used before, by its events in the log.
+
+        Args:
+            ledger: That of the run; what runs of its tools used is in its log too, and not counted again.
+        """
+        if ledger is not self._home:
+            return
         past, before = _NOTHING, None
         for event in events:
             if before is not None and event.author != "user":

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What user code gets: ReadonlyContext for instructions; Context, which is CallbackContext and ToolContext."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runwright.artifact import ArtifactVersion, BaseArtifactService
 from runwright.config import RunConfig
@@ -12,12 +13,25 @@ from runwright.errors import ConfigurationError, InputValidationError
 from runwright.event import Event, EventActions, ToolConfirmation
 from runwright.invocation import InvocationContext
 from runwright.memory import BaseMemoryService, MemoryEntry, SearchMemoryResponse
+from runwright.scope import Cancellation
 from runwright.session import Session
 from runwright.state import State
 from runwright.types import Content, Part
 
 if TYPE_CHECKING:
     from runwright.agent import BaseAgent
+
+
+_making = threading.Lock()
+
+
+class ProgressReporter(Protocol):
+    """What the engine gives a tool call to report through."""
+
+    def report(self, value: Any) -> None: ...
+    async def deliver(self, value: Any) -> None: ...
+    @property
+    def seconds_left(self) -> float | None: ...
 
 
 class ReadonlyContext:
@@ -72,7 +86,7 @@ class ReadonlyContext:
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the run is being stopped: a long plain ``def`` tool looks at it now and then, and returns."""
+        """Whether the run is being stopped. A tool looks at ``cancellation``, which knows more: that its call is."""
         return self.invocation_context.is_aborted
 
     @property
@@ -89,9 +103,10 @@ class Context(ReadonlyContext):
     Args:
         function_call_id: The id of the call, for a tool.
         tool_confirmation: The user's answer, for a tool that needed confirmation or asked for it.
+        progress: What a tool call reports through, where the engine passes on what it reports.
     """
 
-    __slots__ = ("_actions", "_state", "function_call_id", "tool_confirmation")
+    __slots__ = ("_actions", "_cancellation", "_state", "function_call_id", "progress", "tool_confirmation")
 
     def __init__(
         self,
@@ -100,12 +115,15 @@ class Context(ReadonlyContext):
         event_actions: EventActions | None = None,
         function_call_id: str | None = None,
         tool_confirmation: ToolConfirmation | None = None,
+        progress: ProgressReporter | None = None,
     ) -> None:
         self.invocation_context = invocation_context
         self._actions = EventActions() if event_actions is None else event_actions
         self.function_call_id = function_call_id
         self.tool_confirmation = tool_confirmation
         self._state: State | None = None
+        self.progress = progress
+        self._cancellation: Cancellation | None = None
 
     @property
     def state(self) -> State:
@@ -127,23 +145,79 @@ class Context(ReadonlyContext):
         call = self.invocation_context.ledger.find(self.branch, self.function_call_id)
         return f"{self.invocation_id}:{self.function_call_id if call is None else call.key}"
 
-    def request_confirmation(self, *, hint: str | None = None, payload: Any = None) -> None:
+    @property
+    def cancellation(self) -> Cancellation:
+        """Tells whether this tool call is cancelled, in any thread: the run was stopped, or the call took too long.
+
+        A coroutine is cancelled itself. A plain ``def`` tool, whose thread cannot be stopped, looks at it and returns::
+
+            while not tool_context.cancellation.wait(1.0):  # rather than time.sleep(1.0)
+                ...
+        """
+        with _making:  # the tool's thread and the engine are to get the same one
+            if self._cancellation is None:
+                self._cancellation = Cancellation(self.invocation_context.scope)
+        return self._cancellation
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long this tool call may still take: its own limit, the run's deadline or budget, whichever ends first.
+
+        None where there is no limit; 0 where it is over.
+        """
+        ctx = self.invocation_context
+        limits = (
+            None if self.progress is None else self.progress.seconds_left,
+            ctx.scope.seconds_left,
+            None if ctx.spending is None else ctx.spending.left.seconds,
+        )
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def report_progress(self, value: Any) -> None:
+        """Tells the caller how far this tool call is; from any thread, and without waiting.
+
+        The caller gets a partial event while the call runs, with a function response of the call's id whose
+        ``will_continue`` is true. It is not stored, and no model sees it. Of a tool that reports faster than the caller
+        takes, the newest 64 reports are kept.
+
+        Args:
+            value: A dict or any other JSON value, which comes as ``{"result": value}``; images and files too.
+
+        Raises:
+            InputValidationError: This is not a tool call.
+            ConfigurationError: JSON cannot hold the value.
+        """
+        if not self.function_call_id:
+            raise InputValidationError("report_progress tells how far a tool call is: use it in a tool")
+        if self.progress is not None:
+            self.progress.report(value)
+
+    async def deliver_progress(self, value: Any) -> None:
+        """The same, and returns when the caller has taken it: nothing is dropped, and the caller sets the pace.
+
+        The time that the caller takes is not counted as the tool's.
+        """
+        if self.progress is not None:
+            await self.progress.deliver(value)
+
+    def request_confirmation(self, *, hint: str | None = None, payload: Any = None, memo: Any = None) -> None:
         """Has the user asked before this tool call does its work; what the tool returns now is not looked at.
 
         Call it where ``tool_confirmation`` is None, and return. When the user has answered, yes or no, the tool is
         called again with the same arguments, and ``tool_confirmation`` holds the answer: ``confirmed``, and what the
-        user put into ``payload``. An answer is used once.
+        user put into ``payload``, and ``memo`` as it is here. An answer is used once.
 
         Args:
             hint: What the user is told.
             payload: JSON that the user may fill in.
+            memo: JSON that the tool wants to have again when it is called with the answer, in another process too.
 
         Raises:
             InputValidationError: This is not a tool call.
         """
         if not self.function_call_id:
             raise InputValidationError("request_confirmation asks about a tool call: use it in a tool")
-        asked = ToolConfirmation(hint=hint or "", payload=payload)
+        asked = ToolConfirmation(hint=hint or "", payload=payload, memo=memo)
         self._actions.requested_tool_confirmations[self.function_call_id] = asked
 
     # --- artifacts
@@ -252,15 +326,19 @@ class Context(ReadonlyContext):
 
     # --- other agents
 
-    async def run_agent(self, agent: "BaseAgent", message: Content) -> list[Event]:
-        """Runs an agent apart, in a session of its own that starts with this state; gives its events.
+    async def run_agent(self, agent: "BaseAgent", message: Content, *, past: Sequence[Event] = ()) -> list[Event]:
+        """Runs an agent apart, in a session of its own that starts with this state.
 
-        What it wrote to state is written here too, and the files that it saved are noted in ``actions``.
+        Gives all its events, that of the message among them. What it wrote to state is written here too, and the files
+        that it saved are noted in ``actions``.
+
+        Args:
+            past: What was given before, where the agent then asked something and the message answers it.
         """
         run_child = self.invocation_context.run_child
         if run_child is None:
             raise InputValidationError("An agent can be run from here only while a Runner runs")
-        events, state_delta = await run_child(agent, message, self.invocation_context)
+        events, state_delta = await run_child(agent, message, self.invocation_context, past)
         self.state.update(state_delta)
         for event in events:
             self.actions.artifact_delta.update(event.actions.artifact_delta)

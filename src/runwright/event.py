@@ -24,11 +24,19 @@ from runwright.types import (
 
 
 class ToolConfirmation(Record, kw_only=True):
-    """A question to the user whether a tool may run, and the answer."""
+    """A question to the user whether a tool may run, and the answer.
+
+    Attributes:
+        hint: What the user is told.
+        confirmed: The answer.
+        payload: JSON that the user may fill in.
+        memo: JSON that the tool which asks keeps for itself until it is called again; it is not the user's to give.
+    """
 
     hint: str = ""
     confirmed: bool = False
     payload: Any = None
+    memo: Any = None
 
 
 class EventCompaction(Record, kw_only=True):

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from runwright.replay import Replay
     from runwright.tool import BaseTool
 
-ChildRun = Callable[["BaseAgent", Content, "InvocationContext"], Awaitable[tuple[list[Event], dict[str, Any]]]]
-"""Runs an agent apart, in a session of its own that starts like the given run's; gives its events and state changes."""
+ChildRun = Callable[
+    ["BaseAgent", Content, "InvocationContext", Sequence[Event]], Awaitable[tuple[list[Event], dict[str, Any]]]
+]
+"""Runs an agent apart, in a session of its own that starts like the given run's and holds the given events; gives its
+events and state changes."""
 
 
 REQUEST_CONFIRMATION = "adk_request_confirmation"

@@ -5,7 +5,7 @@ import copy
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping, MutableSequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, MutableSequence, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -18,7 +18,7 @@ from runwright.types import Content, FunctionDeclaration, GenerateContentConfig,
 if TYPE_CHECKING:
     from runwright.connection import BaseLlmConnection
 
-__all__ = ["RETOLD", "BaseLlm", "Declarable", "LLMRegistry", "LlmRequest", "LlmResponse"]
+__all__ = ["RETOLD", "BaseLlm", "Declarable", "LLMRegistry", "LlmRequest", "LlmResponse", "turn_begins"]
 
 RETOLD = "For context:"
 """The first part of a message that retells, in the user's role, what another agent said."""
@@ -294,6 +294,24 @@ class LLMRegistry:
     def new_llm(cls, model: str) -> BaseLlm:
         """A new adapter for a name."""
         return cls.resolve(model)(model=model)
+
+
+def turn_begins(contents: Sequence[Content]) -> int:
+    """Where in a request the user's newest message stands.
+
+    What comes before it is the same in each request of the turn. It is never between a call and its response, which
+    some providers refuse.
+    """
+    at = len(contents)
+    while at > 0 and not _is_said_by_user(contents[at - 1]):
+        at -= 1
+    while at > 0 and _is_said_by_user(contents[at - 1]):
+        at -= 1
+    return at
+
+
+def _is_said_by_user(content: Content) -> bool:
+    return content.role == "user" and not any(part.function_response is not None for part in content.parts or ())
 
 
 def _provided(model: str) -> type[BaseLlm] | None:

@@ -77,4 +77,5 @@ def note_past(ctx: InvocationContext) -> None:
         if call.id in ledger.outside:
             call.status = "pending"
     if ctx.spending is not None:
-        ctx.spending.recall(event for event in ctx.session.events if event.invocation_id == ctx.invocation_id)
+        of_run = (event for event in ctx.session.events if event.invocation_id == ctx.invocation_id)
+        ctx.spending.recall(of_run, ledger)

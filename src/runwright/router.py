@@ -7,7 +7,7 @@ from runwright.agent import BaseAgent
 from runwright.errors import InputValidationError, InvocationNotFoundError
 from runwright.event import Event
 from runwright.flow.history import without_rewound
-from runwright.types import Content, FunctionResponse
+from runwright.types import Content, FunctionResponse, copy_content
 
 
 def find_agent_to_run(events: Sequence[Event], root: BaseAgent, message: Content | None) -> BaseAgent:
@@ -62,6 +62,17 @@ def resumed_invocation(events: Sequence[Event], message: Content | None, invocat
             raise InvocationNotFoundError(f"The session holds no invocation {invocation_id!r} to go on with")
         return invocation_id
     return None
+
+
+def with_names(events: Sequence[Event], message: Content) -> Content:
+    """The message with the names of the calls that it answers, where it tells only their ids."""
+    if all(response.name for response in _responses(message)):
+        return message
+    calls = [call for event in _answered_calls(events, message) for call in event.get_function_calls()]
+    names, whole = {call.id: call.name for call in calls}, copy_content(message)
+    for response in _responses(whole):
+        response.name = response.name or names.get(response.id)
+    return whole
 
 
 def user_content(events: Sequence[Event], invocation_id: str | None) -> Content | None:

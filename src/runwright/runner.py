@@ -5,7 +5,7 @@ import asyncio
 import sys
 import threading
 import weakref
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from types import TracebackType
@@ -278,12 +278,15 @@ class Runner:
         )
 
     async def run_child(
-        self, agent: BaseAgent, message: Content, parent: InvocationContext
+        self, agent: BaseAgent, message: Content, parent: InvocationContext, past: Sequence[Event] = ()
     ) -> tuple[list[Event], dict[str, Any]]:
         """Runs an agent apart, for a tool: in a store of its own, with this runner's plugins and other services.
 
         It runs as the parent does and under its session's ids, so that files and memories are the same user's, and
-        starts with its state. Gives its events and the changes of state that they made.
+        starts with its state. Gives its events, the message's first, and the changes of state that they made.
+
+        Args:
+            past: What an earlier run of it gave, which the message answers.
         """
         session = parent.session
         child = Runner(
@@ -297,16 +300,21 @@ class Runner:
         child.plugin_manager = self.plugin_manager
         child._executors = self._executors
         child.context_cache_config = self.context_cache_config
-        await child.session_service.create_session(
+        apart = await child.session_service.create_session(
             app_name=session.app_name, user_id=session.user_id, session_id=session.id, state=session.state
         )
+        for event in past:
+            await child.session_service.append_event(apart, event)
         events: list[Event] = []
         changes: dict[str, Any] = {}
-        request = RunRequest(user_id=session.user_id, session_id=session.id, new_message=message)
+        request = RunRequest(
+            user_id=session.user_id, session_id=session.id, new_message=message, yield_user_message=True
+        )
         async with aclosing(child.run_async(request)) as stream:
             async for event in stream:
-                events.append(event)
-                changes.update(event.actions.state_delta)
+                if not event.partial:
+                    events.append(event)
+                    changes.update(event.actions.state_delta)
         return events, changes
 
     def executor_for(self, run_config: RunConfig) -> ThreadPoolExecutor:

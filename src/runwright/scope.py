@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CancelScope: what stops one run from outside, at any of its steps, from any thread."""
+"""CancelScope: what stops one run from outside, at any step, from any thread; Cancellation: how its tools know."""
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from runwright.errors import DeadlineExceededError, RunwrightError
+
+T = TypeVar("T")
 
 
 class CancelScope:
@@ -40,6 +42,12 @@ class CancelScope:
             self._loop = asyncio.get_running_loop()
         if timeout is not None:
             self._timer = self._loop.call_later(timeout, self._expire, timeout)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it is to the deadline; None where there is none. From any thread."""
+        timer, loop = self._timer, self._loop
+        return None if timer is None or loop is None else max(timer.when() - loop.time(), 0.0)
 
     def close(self) -> None:
         """Stops the clock."""
@@ -85,3 +93,46 @@ class CancelScope:
         ours = task.uncancel() <= self._cancelling
         if ours and kind is asyncio.CancelledError and self.error is not None:
             raise self.error from error
+
+
+async def next_within(
+    stream: AsyncGenerator[T, None], limit: asyncio.Timeout, late: Callable[[], Exception]
+) -> T | None:
+    """The next value of a stream, None after the last one; where the limit passes before, ``late()`` is raised."""
+    try:
+        async with limit:
+            return await anext(stream, None)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise late() from error
+
+
+class Cancellation:
+    """Whether one tool call is cancelled, for code in any thread.
+
+    Args:
+        scope: What stops the call's run.
+    """
+
+    __slots__ = ("_happened", "_scope")
+
+    def __init__(self, scope: CancelScope) -> None:
+        self._scope = scope
+        self._happened = threading.Event()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for the call any more: the run is being stopped, or the call took too long."""
+        return self._happened.is_set() or self._scope.error is not None
+
+    def cancel(self) -> None:
+        """Says that it is. The engine does."""
+        self._happened.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Blocks the thread until the call is cancelled, or ``timeout`` seconds have passed; gives whether it is.
+
+        Not for coroutines: those are cancelled themselves.
+        """
+        return self.is_cancelled or self._happened.wait(timeout) or self.is_cancelled

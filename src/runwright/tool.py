@@ -9,7 +9,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from runwright.context import Context, ReadonlyContext, ToolContext
 from runwright.errors import ConfigurationError, ToolArgumentsError
@@ -37,10 +37,13 @@ class BaseTool(ABC):
             repeated.
         require_confirmation: Whether the user has to allow a call before it is made. The engine asks, and does not
             make the call unless the answer is plainly yes. An answer is for one call, with its arguments, once.
+        reports_progress: Whether a call may report how far it is (``ToolContext.report_progress``), for which it gets a
+            task of its own. Say False of a tool that never does.
     """
 
     on_resume: OnResume = "never"
     require_confirmation: RequireConfirmation = False
+    reports_progress: bool = True
 
     def __init__(
         self,
@@ -123,8 +126,8 @@ class FunctionTool(BaseTool):
     """A function as a tool: its signature and docstring are what the model is shown.
 
     A parameter called ``tool_context``, or annotated with ``ToolContext``, is not shown and gets the context. A plain
-    ``def`` runs in a worker thread, an ``async def`` in the event loop; of an async generator the last value is the
-    result.
+    ``def`` runs in a worker thread, an ``async def`` in the event loop. What an async generator yields is passed on to
+    the caller at once, see ``ToolContext.deliver_progress``; its last value is the result too.
 
     Args:
         func: The function.
@@ -169,6 +172,7 @@ class FunctionTool(BaseTool):
         is_function = inspect.isroutine(func) or isinstance(cast("Any", func), functools.partial)
         target: Any = func if is_function else cast("Any", type(cast("Any", func))).__call__
         self._is_generator = inspect.isasyncgenfunction(target)
+        self.reports_progress = self._is_generator or bool(self.signature.hidden)
         self._in_loop = not run_in_thread or self._is_generator or inspect.iscoroutinefunction(target)
         self._declaration = FunctionDeclaration(
             name=self.name, description=self.description or None, parameters_json_schema=self.signature.parameters
@@ -199,6 +203,7 @@ class FunctionTool(BaseTool):
             async with aclosing(self.func(**values)) as steps:
                 async for step in steps:
                     result = step
+                    await tool_context.deliver_progress(step)
             return result
         if self._in_loop:
             result = self.func(**values)
@@ -261,23 +266,16 @@ class BaseToolset(ABC):
         """Gives back what the set holds."""
 
 
-ToolUnion = BaseTool | BaseToolset | Callable[..., Any]
+class ForeignToolLike(Protocol):
+    """What a tool of another framework has; and one of ``ainvoke``, ``invoke``, ``arun``, ``run``, ``_run``."""
+
+    name: str
+    description: str
+    args_schema: Any
+
+
+ToolUnion = BaseTool | BaseToolset | Callable[..., Any] | ForeignToolLike
 """What an agent's ``tools`` may hold."""
-
-
-def as_tool(tool: ToolUnion, owner: str) -> BaseTool | BaseToolset:
-    """A tool of what an agent was given.
-
-    Raises:
-        ConfigurationError: It cannot be one; the message names the agent.
-    """
-    if isinstance(tool, BaseTool | BaseToolset):
-        return tool
-    if not callable(tool):
-        raise ConfigurationError(
-            f"Agent {owner!r} has {tool!r} among its tools: give functions, BaseTool or BaseToolset objects"
-        )
-    return FunctionTool(tool)
 
 
 def _renamed(tool: BaseTool, name: str) -> BaseTool:

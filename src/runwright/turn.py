@@ -166,7 +166,9 @@ class Turn:
                 raise
             await log.read_again()  # perhaps somebody else wrote what is missing
             resumed = router.resumed_invocation(session.events, self._message, wanted)
-        self._answers = resumed is not None and self._message is not None
+        if resumed is not None and self._message is not None:
+            self._answers = True
+            self._message = router.with_names(session.events, self._message)
         agent = self._find_agent(session.events)
         agent.check()
         self._ctx = ctx = InvocationContext(

@@ -86,3 +86,15 @@ class TestTerminal:
         assert talk.end() == 130
         assert "Cancelled." in talk.shown
         assert "\x1b[?25h" in talk.raw  # the cursor is there again
+
+    def test_what_a_tool_reports_is_seen_while_it_runs(self, terminal: Start, folder: Path) -> None:
+        (folder / "walk.py").write_text(
+            "from runwright import Agent, ToolContext\nfrom runwright.testing import ScriptedModel, call\n"
+            "def walk(tool_context: ToolContext) -> str:\n    tool_context.report_progress('half way')\n"
+            "    tool_context.cancellation.wait(600)\n    return 'there'\n"
+            "root_agent = Agent(name='walker', model=ScriptedModel([call('walk')]), tools=[walk])\n"
+        )
+        talk = terminal("run", "walk.py", "go", "--in-memory")
+        talk.wait_for("half way")
+        talk.type("\x03")
+        assert talk.end() == 130  # at once: the tool's thread is told

@@ -5,6 +5,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,23 @@ import pytest
 from runwright import (
     START,
     Agent,
+    AgentTool,
     BaseAgent,
     BasePlugin,
     BaseTool,
+    Budget,
     Event,
     FunctionTool,
     InMemorySessionService,
     LongRunningFunctionTool,
     ParallelAgent,
+    RequestInput,
+    RunConfig,
     Runner,
     SequentialAgent,
     ToolContext,
     Workflow,
+    node,
     types,
 )
 from runwright.errors import ConfigurationError, InputValidationError
@@ -444,25 +450,69 @@ async def test_an_answer_may_come_after_other_messages_and_in_another_process(tm
     assert types.text_of(events[-1].content) == "told {'deleted': '/x'}"
 
 
-async def test_a_node_of_a_workflow_does_not_run_a_tool_that_needs_a_word(files: Files) -> None:
-    agent: BaseAgent = Workflow(name="flow", edges=[(START, files.tool())])
-    async with Runner("app", agent, InMemorySessionService(), auto_create_session=True) as runner:
-        with pytest.raises(ConfigurationError, match="confirmation"):
-            await runner.run_async(**WHO, new_message='{"path": "/x"}')
-    assert files.deleted == []
+def outputs(events: list[Event]) -> list[Any]:
+    return [event.output for event in events if event.output is not None]
+
+
+@pytest.mark.parametrize(("said", "gives"), [(YES, {"deleted": "/x"}), (NO, REJECTED)], ids=["yes", "no"])
+async def test_a_node_of_a_workflow_asks_about_its_tool(
+    service: Any, files: Files, said: dict[str, Any], gives: dict[str, Any]
+) -> None:
+    async def after(node_input: dict[str, Any]) -> dict[str, Any]:
+        return {"after": node_input}
+
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, files.tool(), after)])
+    async with Runner("app", flow, service) as runner:
+        events = await runner.run_async(**WHO, new_message='{"path": "/x"}')
+        (question,) = questions(events)
+        assert files.deleted == [] and outputs(events) == []
+        about = question.args["originalFunctionCall"]
+        assert (about["name"], about["args"]) == ("delete_file", {"path": "/x"})
+    async with Runner("app", flow, service) as runner:
+        events = await runner.run_async(**WHO, new_message=word(question, **said))
+        assert questions(events) == [] and outputs(events) == [gives, {"after": gives}]
+        assert files.deleted == (["/x"] if said["confirmed"] else [])
+        await runner.run_async(**WHO, new_message=word(question, **YES))
+    assert files.deleted == (["/x"] if said["confirmed"] else [])
+
+
+async def test_nodes_at_the_same_time_are_allowed_one_by_one(service: Any, files: Files) -> None:
+    left, right = files.tool(name="left"), files.tool(name="right")
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, (left, right))])
+    async with Runner("app", flow, service) as runner:
+        asked = questions(await runner.run_async(**WHO, new_message='{"path": "/x"}'))
+        assert len(asked) == 2
+        events = await runner.run_async(**WHO, new_message=word(asked[1], **YES))
+        assert questions(events) == [] and files.deleted == ["/x"]
+        await runner.run_async(**WHO, new_message=word(asked[0], **YES))
+    assert files.deleted == ["/x", "/x"]
+
+
+async def test_a_tool_that_is_a_node_asks_by_itself(service: Any) -> None:
+    seen: list[Any] = []
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, FunctionTool(booker(seen)))])
+    async with Runner("app", flow, service) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message='{"days": 3}'))
+        assert question.args["toolConfirmation"]["hint"] == "How many?"
+        events = await runner.run_async(**WHO, new_message=word(question, **YES, payload={"approved_days": 2}))
+    assert outputs(events) == [{"booked": 2}]
+    assert [one and one.confirmed for one in seen] == [None, True]
 
 
 # --- interrupted
 
 
-@pytest.mark.parametrize("in_branches", [False, True], ids=["in one agent", "in branches"])
-async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the_same(in_branches: bool) -> None:
+@pytest.mark.parametrize("place", ["in one agent", "in branches", "in an agent that is a tool", "in nodes"])
+async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the_same(place: str) -> None:
     done: list[str] = []
 
     async def delete_file(path: str) -> str:
         """Deletes a file."""
         done.append(path)
         return f"deleted {path}"
+
+    def arguments(path: str) -> dict[str, str]:
+        return {"path": path}
 
     def one(name: str, *paths: str) -> Agent:
         def reply(request: Any) -> Any:
@@ -474,8 +524,18 @@ async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the
         return Agent(name=name, model=FunctionModel(reply), tools=[tool])
 
     def tree() -> BaseAgent:
-        both = [one("left", "a", "free"), one("right", "b")] if in_branches else [one("left", "a", "b", "free")]
-        return (ParallelAgent if in_branches else SequentialAgent)(name="tree", sub_agents=both)
+        if place == "in branches":
+            return ParallelAgent(name="tree", sub_agents=[one("left", "a", "free"), one("right", "b")])
+        if place == "in nodes":
+            tool = FunctionTool(delete_file, require_confirmation=lambda path: path != "free")
+            steps: list[Any] = []
+            for path in ("a", "b", "free"):
+                steps += [node(partial(arguments, path), name=f"name_{path}"), node(tool, name=f"delete_{path}")]
+            return Workflow(name="tree", edges=[(START, *steps)])
+        agent = one("left", "a", "b", "free")
+        if place == "in an agent that is a tool":
+            agent = Agent(name="tree", model=told(then=call("left", request="go")), tools=[AgentTool(agent)])
+        return SequentialAgent(name="root", sub_agents=[agent])
 
     async def ended(kept: list[Event] | None) -> list[Event]:
         service = InMemorySessionService()
@@ -501,15 +561,19 @@ async def test_stopped_after_any_event_the_run_asks_what_is_unasked_and_ends_the
     for count in range(1, len(whole) + 1):
         events = await ended(whole[:count])
         assert_sound(events)
-        told = sorted(str(answer) for answer in answers(events))
+        given = sorted(str(answer) for answer in answers(events))
+        assert outputs(events) == outputs(whole), f"cut after {count}"
         # Without a ledger nobody knows whether the call without a question was made; it is not made again.
-        known = [one for one in told if "was stopped before" not in one]
-        is_lost = len(known) < len(told)
-        assert known == ([one for one in wanted if "free" not in one] if is_lost else wanted), f"cut after {count}"
+        known = [one for one in given if "was stopped before" not in one]
+        if len(known) < len(given):
+            assert known == [one for one in wanted if not any(lost in one for lost in ("free", "left done"))]
+        else:
+            assert known == wanted, f"cut after {count}"
 
 
 @pytest.mark.parametrize("again", [True, False])
-async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path, files: Files, again: bool) -> None:
+@pytest.mark.parametrize("in_node", [False, True], ids=["of a model", "of a node"])
+async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path, in_node: bool, again: bool) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # the store is closed under a run
     tries: list[Any] = []
     reached, never = asyncio.Event(), asyncio.Event()
@@ -522,14 +586,20 @@ async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path,
             await never.wait()
         return "deleted"
 
+    async def path() -> str:
+        return "/x"
+
+    async def end() -> str:
+        return "done"
+
     def made(service: Any) -> Runner:
         def reply(request: Any) -> Any:
             return "done" if len(request.contents) > 1 else call("delete_file", path="/x")
 
-        agent = Agent(
-            name="a", model=FunctionModel(reply), tools=[FunctionTool(delete_file, require_confirmation=True)]
-        )
-        return Runner("app", agent, service, auto_create_session=True)
+        tool = FunctionTool(delete_file, require_confirmation=True)
+        flow = Workflow(name="flow", edges=[(START, path, tool, end)])
+        agent = Agent(name="a", model=FunctionModel(reply), tools=[tool])
+        return Runner("app", flow if in_node else agent, service, auto_create_session=True)
 
     service = SqliteSessionService(tmp_path / "s.db", lease_seconds=1.0)
     runner = made(service)
@@ -548,7 +618,7 @@ async def test_a_yes_is_used_up_by_the_call_that_was_interrupted(tmp_path: Path,
         assert len(tries) == 1
         events = await runner.run_async(**WHO, new_message=word(question, **(YES if again else NO)))
     assert len(tries) == (2 if again else 1)
-    assert types.text_of(events[-1].content) == "done"
+    assert (types.text_of(events[-1].content) or events[-1].output) == "done"
     assert_sound(await events_of(service))
     await service.close()
 
@@ -573,3 +643,146 @@ async def test_a_call_that_was_allowed_and_then_cancelled_has_its_response(servi
     events = await events_of(service)
     assert_sound(events)
     assert answers(events) == [{"error": "cancelled"}]
+
+
+# --- asked by an agent that is a tool
+
+
+def asking(inner: BaseAgent, *replies: Any, **options: Any) -> Agent:
+    replies = replies or (call(inner.name, request="tidy up"), "all done")
+    return Agent(name="outer", model=ScriptedModel(list(replies)), tools=[AgentTool(inner)], **options)
+
+
+def told(*, then: Any) -> FunctionModel:
+    """A model that says what its tool gave, and calls for more before."""
+
+    def reply(request: Any) -> Any:
+        response = request.contents[-1].parts[-1].function_response
+        return then if response is None else f"told {json.dumps(response.response)}"
+
+    return FunctionModel(reply)
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "restarted"])
+@pytest.mark.parametrize(("said", "gives"), [(YES, {"deleted": "/x"}), (NO, REJECTED)], ids=["yes", "no"])
+async def test_an_agent_that_is_a_tool_asks_through_the_one_that_called_it(
+    tmp_path: Path, files: Files, said: dict[str, Any], gives: dict[str, Any], restarts: bool
+) -> None:
+    done: list[str] = []
+
+    async def note(text: str, tool_context: ToolContext) -> str:
+        """Notes."""
+        done.append(text)
+        tool_context.state["noted"] = text
+        return text
+
+    def tree() -> Agent:
+        """The inner agent notes something first, which is not done again."""
+
+        def reply(request: Any) -> Any:
+            responses = [part.function_response for content in request.contents for part in content.parts or ()]
+            told = [one for one in responses if one is not None]
+            if not told:
+                return call("note", text=types.text_of(request.contents[0]))
+            return call("delete_file", path="/x") if len(told) == 1 else f"told {json.dumps(told[-1].response)}"
+
+        inner = Agent(name="inner", model=FunctionModel(reply), tools=[files.tool(), note])
+        model = told(then=call("inner", request="tidy up"))
+        return Agent(name="outer", model=model, tools=[AgentTool(inner)])
+
+    service = SqliteSessionService(tmp_path / "s.db")
+    runner = Runner("app", tree(), service, auto_create_session=True)
+    events = await runner.run_async(**WHO, new_message="go")
+    (question,) = questions(events)
+    about, asked = question.args["originalFunctionCall"], question.args["toolConfirmation"]
+    assert (about["name"], about["args"]) == ("inner", {"request": "tidy up"})
+    assert asked["hint"].startswith('inner asks about delete_file({"path":"/x"}): Please approve')
+    assert "memo" not in asked and files.deleted == [] and done == ["tidy up"]
+    session = await service.get_session(**KEY)
+    assert session is not None and session.state == {"noted": "tidy up"}
+    if restarts:
+        await runner.close()
+        await service.close()
+        service = SqliteSessionService(tmp_path / "s.db")
+        runner = Runner("app", tree(), service)
+    forged = word(question, **said, memo=[])  # what the tool keeps for itself is not the user's to give
+    events = await runner.run_async(**WHO, new_message=forged)
+    assert files.deleted == (["/x"] if said["confirmed"] else []) and done == ["tidy up"]
+    assert answers(events) == [{"result": f"told {json.dumps(gives)}"}]
+    assert questions(events) == []
+    assert_sound(await events_of(service))
+    await runner.close()
+    await service.close()
+
+
+async def test_an_agent_that_is_a_tool_asks_as_often_as_it_has_to(service: Any, files: Files) -> None:
+    both = [call("delete_file", path="/a"), call("delete_file", path="/b")]
+    inner = deleter([both, call("delete_file", path="/c"), "tidy"], files.tool(), name="inner")
+    middle = asking(inner, call("inner", request="x"), "middle done").clone({"name": "middle"})
+    async with Runner("app", asking(middle), service) as runner:
+        events = await runner.run_async(**WHO, new_message="go")
+        shown: list[str] = []
+        for said in (YES, NO, YES):
+            (question,) = questions(events)
+            shown.append(question.args["toolConfirmation"]["hint"])
+            events = await runner.run_async(**WHO, new_message=word(question, **said))
+    assert all("middle asks about inner(" in hint for hint in shown)
+    assert [path in hint for hint, path in zip(shown, ("/a", "/b", "/c"), strict=True)] == [True] * 3
+    assert files.deleted == ["/a", "/c"]
+    assert answers(events) == [{"result": "middle done"}]
+    assert types.text_of(events[-1].content) == "all done"
+    assert_sound(await events_of(service))
+
+
+async def test_what_a_tool_of_such_an_agent_asks_for_itself_comes_with_its_payload(service: Any) -> None:
+    seen: list[Any] = []
+    inner = deleter([call("book", days=3), "booked"], booker(seen), name="inner")
+    async with Runner("app", asking(inner), service) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message="go"))
+        assert question.args["toolConfirmation"]["payload"] == {"approved_days": 0}
+        await runner.run_async(**WHO, new_message=word(question, **YES, payload={"approved_days": 2}))
+    assert [one and one.payload for one in seen] == [None, {"approved_days": 2}]
+
+
+async def test_the_call_of_the_agent_and_a_call_of_its_own_may_both_need_a_word(service: Any, files: Files) -> None:
+    inner = deleter([call("delete_file", path="/x"), "tidy"], files.tool(), name="inner")
+    tool = AgentTool(inner)
+    tool.require_confirmation = True
+    agent = deleter([call("inner", request="x"), "done"], tool)
+    async with Runner("app", agent, service) as runner:
+        (first,) = questions(await runner.run_async(**WHO, new_message="go"))
+        (second,) = questions(await runner.run_async(**WHO, new_message=word(first, **YES)))
+        assert "delete_file" in second.args["toolConfirmation"]["hint"] and files.deleted == []
+        await runner.run_async(**WHO, new_message=word(second, **YES))
+    assert files.deleted == ["/x"]
+
+
+async def test_a_question_that_such_an_agent_cannot_pass_on_is_an_error_that_says_what_to_do(service: Any) -> None:
+    async def ask() -> RequestInput:
+        return RequestInput(message="How many?")
+
+    flow: BaseAgent = Workflow(name="flow", edges=[(START, ask)])
+    async with Runner("app", asking(flow), service) as runner:
+        with pytest.raises(ConfigurationError, match="node of a Workflow"):
+            await runner.run_async(**WHO, new_message="go")
+
+
+async def test_such_an_agent_that_waits_for_somebody_outside_says_so(service: Any) -> None:
+    def order() -> None:
+        """Orders."""
+
+    inner = deleter([call("order")], LongRunningFunctionTool(order), name="inner")
+    async with Runner("app", asking(inner), service) as runner:
+        events = await runner.run_async(**WHO, new_message="go")
+    (answer,) = answers(events)
+    assert answer is not None and "waits for an answer from outside to order" in answer["error"]
+
+
+async def test_what_such_an_agent_used_before_it_asked_is_counted(service: Any, files: Files) -> None:
+    inner = deleter([call("delete_file", path="/x"), "tidy"], files.tool(), name="inner")
+    config = RunConfig(budget=Budget(llm_calls=4))
+    async with Runner("app", asking(inner), service, run_config=config) as runner:
+        (question,) = questions(await runner.run_async(**WHO, new_message="go"))
+        run = runner.run(**WHO, new_message=word(question, **YES))
+        await run
+        assert run.budget is not None and run.budget.used.llm_calls == 4

@@ -3,9 +3,19 @@
 
 import pytest
 
-from runwright import Agent, LongRunningFunctionTool, SequentialAgent, types
+from runwright import (
+    Agent,
+    App,
+    InMemorySessionService,
+    LongRunningFunctionTool,
+    ResumabilityConfig,
+    Runner,
+    SequentialAgent,
+    types,
+)
 from runwright.errors import InputValidationError
-from runwright.testing import ScriptedModel, call
+from runwright.sessions.sqlite import SqliteSessionService
+from runwright.testing import FunctionModel, ScriptedModel, call
 
 
 def approve(what: str):
@@ -174,3 +184,100 @@ async def test_the_model_is_told_not_to_call_again(chat):
     await chat(a).say()
     descriptions = {one.name: one.description for one in a.model.requests[0].config.tools[0].function_declarations}
     assert "do not call it again" in descriptions["approve"] and descriptions["look"] == "Looks."
+
+
+# --- from asking to the last update, also in processes that come after
+
+
+def desk(told):
+    """An agent that orders things; its model repeats what it was told last."""
+
+    def order(item: str) -> dict:
+        """Orders something."""
+        told.append(item)
+        return {"status": "pending", "ticket": "T1"}
+
+    def reply(request):
+        last = request.contents[-1].parts[-1]
+        if last.function_response is None:
+            return call("order", item="pen") if last.text == "order" else f"heard {last.text}"
+        return f"it is {last.function_response.response['status']}"
+
+    return Agent(name="desk", model=FunctionModel(reply), tools=[LongRunningFunctionTool(order)])
+
+
+WHO = {"user_id": "u", "session_id": "s"}
+
+
+@pytest.mark.parametrize("is_resumable", [False, True], ids=["", "resumable"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["one process", "restarted"])
+async def test_updates_come_one_after_the_other_until_the_last(tmp_path, restarts, is_resumable):
+    told, service, runner = [], None, None
+
+    async def say(message):
+        nonlocal service, runner
+        if runner is None or restarts:
+            if runner is not None:
+                await runner.close()
+                await service.close()
+            service = SqliteSessionService(tmp_path / "s.db") if restarts else InMemorySessionService()
+            config = ResumabilityConfig(is_resumable=is_resumable)
+            app = App(name="app", root_agent=desk(told), resumability_config=config)
+            runner = Runner(app=app, session_service=service, auto_create_session=True)
+        return await runner.run_async(**WHO, new_message=message)
+
+    events = await say("order")
+    (made,) = events[0].get_function_calls()
+    assert events[0].long_running_tool_ids == {made.id}
+    (ticket,) = events[1].get_function_responses()
+    assert (ticket.id, ticket.response) == (made.id, {"status": "pending", "ticket": "T1"})
+    # As in ADK, the model says something about the ticket, unless the app is resumable: then the run waits.
+    assert [types.text_of(event.content) for event in events[2:]] == ([] if is_resumable else ["it is pending"])
+    for status in ("packed", "sent"):
+        (event,) = await say(answer(events[0], {"status": status}))
+        assert types.text_of(event.content) == f"it is {status}"
+        assert event.invocation_id == events[0].invocation_id
+    (event,) = await say("thanks")
+    assert types.text_of(event.content) == "heard thanks" and event.invocation_id != events[0].invocation_id
+    (event,) = await say(answer(events[0], {"status": "delivered"}))
+    assert types.text_of(event.content) == "it is delivered"
+    wrong = answer(events[0], {"status": "lost"})
+    wrong.parts[0].function_response.id = "nobody's"
+    with pytest.raises(InputValidationError, match="nobody's"):
+        await say(wrong)
+    assert told == ["pen"]
+    await runner.close()
+    await service.close()
+
+
+async def test_an_update_without_a_name_is_of_the_call_with_its_id(chat, seen):
+    a = agent(call("approve", what="x"), "ok")
+    talk = chat(a)
+    [asked] = await talk.say("Please")
+    nameless = answer(asked, {"ok": True})
+    nameless.parts[0].function_response.name = None
+    await talk.say(nameless)
+    assert seen(a.model.requests[1])[-1] == ("user", {"approve": {"ok": True}})
+
+
+async def test_an_answer_to_a_call_that_was_answered_is_taken_as_the_newer_one(chat, seen):
+    a = agent(call("look"), "Seen.", "Again.")
+    talk = chat(a)
+    events = await talk.say("Look")
+    await talk.say(answer(events[0], {"result": "seen anew"}))
+    assert seen(a.model.requests[2])[-1] == ("user", {"look": {"result": "seen anew"}})
+
+
+async def test_a_long_running_tool_of_async_steps_reports_them_and_gives_its_ticket(chat):
+    async def order():
+        """Orders."""
+        yield {"status": "asking"}
+        yield {"status": "pending"}
+
+    a = Agent(name="a", model=ScriptedModel([call("order"), "ok"]), tools=[LongRunningFunctionTool(order)])
+    events = await chat(a).say()
+    assert [(event.partial, one.response["status"]) for event in events for one in event.get_function_responses()] == [
+        (True, "asking"),
+        (True, "pending"),
+        (None, "pending"),
+    ]

@@ -29,7 +29,7 @@ def agent(*replies, **options):
 
 def results(events):
     """What the tools answered, in order."""
-    return [answer.response for event in events for answer in event.get_function_responses()]
+    return [answer.response for event in events if not event.partial for answer in event.get_function_responses()]
 
 
 async def test_calls_run_at_the_same_time_and_are_answered_in_their_order(chat):

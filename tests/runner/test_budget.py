@@ -304,9 +304,9 @@ class TestARunThatGoesOn:
         answered = [Event(author="user", timestamp=900.0), Event(author="a", timestamp=901.0)]
         again = Event(author="a", timestamp=950.0)
         spending = Spending(Budget(seconds=60.0))
-        spending.recall([*begun, *answered, failed])
+        spending.recall([*begun, *answered, failed], None)
         assert spending.used.seconds == 4.0
-        spending.recall([*begun, failed, again])
+        spending.recall([*begun, failed, again], None)
         assert spending.used.seconds == 4.0
 
 

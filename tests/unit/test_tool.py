@@ -18,7 +18,7 @@ from runwright import (
     ToolContext,
 )
 from runwright.errors import ConfigurationError, ToolArgumentsError, UnsupportedTypeError
-from runwright.tool import as_tool
+from runwright.foreign_tool import as_tool
 
 
 def context():

@@ -12,13 +12,14 @@ from runwright.errors import ConfigurationError, InputValidationError, ModelErro
 from runwright.event import Event
 from runwright.flow.loop import run_flow
 from runwright.flow.output import SetModelResponseTool
+from runwright.foreign_tool import as_tool
 from runwright.instruction import Instruction
 from runwright.invocation import Handover, InvocationContext
 from runwright.model import BaseLlm, LLMRegistry
 from runwright.planner import BasePlanner
 from runwright.plugin import Callbacks
 from runwright.schema import json_schema, read_answer
-from runwright.tool import BaseTool, BaseToolset, ToolUnion, as_tool
+from runwright.tool import BaseTool, BaseToolset, ToolUnion
 from runwright.types import GenerateContentConfig, to_content
 
 
@@ -33,7 +34,7 @@ class LlmAgent(BaseAgent):
         global_instruction: The same for all agents of the tree, taken from its root.
         static_instruction: A text that never changes, or what makes a message of text alone, kept at the very front so
             that providers can cache it; ``instruction`` then comes as a message of its own.
-        tools: Functions, :class:`BaseTool` and :class:`BaseToolset` objects.
+        tools: Functions, :class:`BaseTool` and :class:`BaseToolset` objects, tools of LangChain and CrewAI.
         generate_content_config: Temperature, limits, safety and so on.
         disallow_transfer_to_parent: Keeps the model from passing the conversation back up.
         disallow_transfer_to_peers: Keeps it from passing it on to the parent's other children.

@@ -13,6 +13,7 @@ from runwright import clock
 from runwright.agent import BaseAgent
 from runwright.app import App
 from runwright.cli.failure import one_line
+from runwright.cli.questions import open_questions, questions_of
 from runwright.config import RunConfig, StreamingMode
 from runwright.durable import RunRecord
 from runwright.errors import RunCancelledError, RunwrightError
@@ -21,6 +22,7 @@ from runwright.plugin import BasePlugin, PluginManager
 from runwright.run import Run
 from runwright.runner import Runner
 from runwright.session import Session
+from runwright.types import Content, FunctionCall
 
 Ending = Literal["done", "failed", "cancelled"]
 T = TypeVar("T")
@@ -68,9 +70,11 @@ class Conversation:
         self.session = session or clock.new_id()
         self.failure: str | None = None
         """Why the last run failed."""
+        self.questions: list[FunctionCall] = []
+        """What the last run asks the user before it can go on."""
         self._loop = asyncio.Runner()
 
-    def ask(self, message: str | None, screen: Screen, *, invocation_id: str | None = None) -> Ending:
+    def ask(self, message: str | Content | None, screen: Screen, *, invocation_id: str | None = None) -> Ending:
         """Runs a message, or goes on with a run, and shows it; why it failed is then in ``failure``.
 
         Ctrl-C cancels the run; once more, and ``KeyboardInterrupt`` is raised.
@@ -82,16 +86,19 @@ class Conversation:
 
     def stored_session(self) -> Session | None:
         """Gives the session as it is stored; None where there is none."""
-        service, app_name = self.runner.session_service, self.runner.app_name
-        return self._loop.run(service.get_session(app_name=app_name, user_id=self.user, session_id=self.session))
+        return self._loop.run(self._session())
 
     def interrupted_runs(self, *, in_any_session: bool) -> list[RunRecord]:
         """Gives the runs of the session, or of all of the user's, whose process is gone."""
         session_id = None if in_any_session else self.session
         return self._loop.run(self.runner.recover(user_id=self.user, session_id=session_id))
 
-    async def _ask(self, message: str | None, screen: Screen, invocation_id: str | None) -> Ending:
-        self.failure = None
+    async def _session(self) -> Session | None:
+        service, app_name = self.runner.session_service, self.runner.app_name
+        return await service.get_session(app_name=app_name, user_id=self.user, session_id=self.session)
+
+    async def _ask(self, message: str | Content | None, screen: Screen, invocation_id: str | None) -> Ending:
+        self.failure, self.questions = None, []
         try:
             run = self.runner.start(
                 user_id=self.user,
@@ -102,6 +109,7 @@ class Conversation:
             )
             with screen.running(), _cancelled_by_ctrl_c(run):
                 async for event in run:
+                    self.questions.extend(questions_of(event))
                     _show(screen, event)
         except ReaderLeftError:
             raise
@@ -113,6 +121,9 @@ class Conversation:
             self.failure = one_line(error)
         else:
             self.failure = screen.error
+            if message is None:  # What it asked before it stopped is not asked again.
+                session = await self._session()
+                self.questions = [] if session is None else open_questions(session.events)
         return "failed" if self.failure else "done"
 
     def close(self) -> None:

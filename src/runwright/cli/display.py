@@ -21,6 +21,7 @@ from rich.text import Text
 from runwright.cli.console import clean, describe_result, value_text
 from runwright.cli.meter import Cost, Meter
 from runwright.event import Event
+from runwright.invocation import CALLS_TO_USER, call_asked_about
 from runwright.types import FunctionCall, FunctionResponse, text_of
 
 Describe = Callable[[str, dict[str, Any]], str]
@@ -51,11 +52,13 @@ class Display:
         encodes = (console.encoding or "").lower().startswith("utf")
         self._prompt, self._call, self._done, self._wrong = "❯→✓✗" if encodes else ">>+x"  # noqa: RUF001
         self._live: Live | None = None
+        self._asked: dict[str, FunctionCall] = {}
         self._clear()
 
     def _clear(self) -> None:
         self._streams: dict[str, str] = {}
         self._calls: dict[str, FunctionCall] = {}
+        self._progress: dict[str, str] = {}
         self._speaker = ""
         self._waiting: list[Event] = []
         self._said: str | None = None
@@ -78,6 +81,8 @@ class Display:
     def running(self) -> Generator[None]:
         """The time of one run: what is under way is shown until it ends."""
         self._clear()
+        # What the user was asked about goes on with the answer.
+        self._calls, self._asked = {call_id: call for call_id, call in self._asked.items() if call_id}, {}
         self._meter.start()
         self.console.print()
         if not self._is_drawn:
@@ -119,6 +124,9 @@ class Display:
     # --- events
 
     def _hear(self, event: Event) -> None:
+        for report in event.get_function_responses():
+            said = self._describe(report.name or "", report.response or {})
+            self._progress[report.id or ""] = clean(" ".join(said.split()))[:_RESULT_CHARACTERS]
         text = clean(text_of(event.content))
         if self._is_drawn:
             self._streams[event.author] = self._streams.get(event.author, "") + text
@@ -137,6 +145,10 @@ class Display:
             self._name(event.author)
             self.console.print(self._answer(text) if self._is_drawn else Text(f"{text}\n"))
         for call in event.get_function_calls():
+            if call.name in CALLS_TO_USER:  # asked by those who have the answer
+                about = call_asked_about(call)
+                self._asked[about.id or ""] = about
+                continue
             self._calls[call.id or ""] = call
             if not self._is_drawn:
                 self.console.print(Text.assemble(f"{self._call} ", _called(call)))
@@ -182,7 +194,10 @@ class Display:
                 yield self._answer(text)
         for call_id, call in list(self._calls.items()):
             seconds = self._meter.seconds_of(call_id)
-            yield self._row(_SPINNER, _called(call), "" if seconds is None else f"{seconds:.1f} s")
+            shown = _called(call)
+            if said := self._progress.get(call_id):
+                shown.append(f"\n{said}", style="dim")
+            yield self._row(_SPINNER, shown, "" if seconds is None else f"{seconds:.1f} s")
         if not self._calls and not any(text.strip() for text in self._streams.values()):
             yield self._row(_SPINNER, Text("thinking", style="dim"), "")
 

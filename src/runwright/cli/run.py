@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``runwright run``: talks to the agent of a program."""
 
-import importlib
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -19,6 +18,8 @@ from runwright.cli.conversation import Conversation, Ending, Screen
 from runwright.cli.display import Display
 from runwright.cli.loading import Program, load_program
 from runwright.cli.meter import Meter
+from runwright.cli.prompting import prompt_stream, read_line
+from runwright.cli.questions import Questions, open_questions
 from runwright.cli.stores import DEFAULT_STORE, VARIABLE, open_store
 from runwright.event import Event
 from runwright.model import LLMRegistry
@@ -84,9 +85,9 @@ def run(
     with Conversation(program.agent, services=services, plugins=plugins, user=user, session=session) as talk:
         if resume:
             invocation_id = _interrupted_run(talk, in_any_session=session is None)
-            return _CODES[_told(talk, talk.ask(None, screen, invocation_id=invocation_id), screen)]
+            return _CODES[_said(talk, None, screen, invocation_id=invocation_id)]
         if message is not None:
-            return _CODES[_told(talk, talk.ask(message, screen), screen)]
+            return _CODES[_said(talk, message, screen)]
         return _interactive(talk, screen, _root(program).name)
 
 
@@ -121,6 +122,18 @@ def _answer_with(model: str, agent: App | BaseAgent) -> None:
             each.model = llm
 
 
+def _said(talk: Conversation, message: str | None, screen: Screen, *, invocation_id: str | None = None) -> Ending:
+    """Run a message, and what the person at the terminal answers to its questions, until none is open."""
+    ending = _told(talk, talk.ask(message, screen, invocation_id=invocation_id), screen)
+    questions = Questions(prompt_stream(prints_text=isinstance(screen, Display)))
+    while ending == "done" and talk.questions:
+        answer = questions.answers(talk.questions)
+        if answer is None:
+            return "failed"
+        ending = _told(talk, talk.ask(answer, screen), screen)
+    return ending
+
+
 def _told(talk: Conversation, ending: Ending, screen: Screen) -> Ending:
     """Say how a run ended, where that is not seen from its events."""
     if ending == "failed":
@@ -152,7 +165,7 @@ def _interactive(talk: Conversation, screen: Screen, name: str) -> int:
         if display is not None and not by_hand:
             display.question(text)
         said = True
-        ending = _told(talk, talk.ask(text, screen), screen)
+        ending = _said(talk, text, screen)
         if not by_hand:
             code = max(code, _CODES[ending])
             if ending == "cancelled":
@@ -167,27 +180,7 @@ def _next_line(display: Display | None, by_hand: bool) -> str | None:
     if not by_hand:
         return sys.stdin.readline() or None
     prompt = display.prompt if display is not None else "> "
-    try:
-        with _prompting_on(sys.stdout if display is not None and sys.stdout.isatty() else sys.stderr):
-            return input(prompt)
-    except EOFError:
-        print(file=sys.stderr)
-        return None
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise
-
-
-@contextmanager
-def _prompting_on(stream: Any) -> Generator[None]:
-    """The prompt belongs to the one who types, never to a file that standard output is sent to."""
-    with suppress(ImportError):
-        importlib.import_module("readline")  # gives input() its line editing, where it is there
-    before, sys.stdout = sys.stdout, stream
-    try:
-        yield
-    finally:
-        sys.stdout = before
+    return read_line(prompt, prompt_stream(prints_text=display is not None))
 
 
 # --- going on with a run
@@ -239,6 +232,8 @@ def _last_run(session: Session) -> list[Event] | None:
 
 def _came_to_its_end(events: list[Event]) -> bool:
     last = events[-1]
+    if open_questions(events):
+        return False
     return last.author != "user" and last.is_final_response() and not last.error_code
 
 

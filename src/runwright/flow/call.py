@@ -16,6 +16,7 @@ from runwright.errors import (
 )
 from runwright.event import EventActions, ToolConfirmation
 from runwright.flow.pause import Asking, Word, approval, declined, what_became
+from runwright.flow.progress import Progress, Reporter
 from runwright.flow.result import Told, told, told_of
 from runwright.invocation import InvocationContext
 from runwright.plugin import first_answer
@@ -52,9 +53,10 @@ class Call:
         call: The call.
         tools: What the model may call, by name.
         word: What the user has said of this call.
+        progress: What passes on what the tool reports, where it is one that can.
     """
 
-    __slots__ = ("_agent", "_args", "_call", "_context", "_ctx", "_entry", "_tool", "_word")
+    __slots__ = ("_agent", "_args", "_call", "_context", "_ctx", "_entry", "_reporter", "_tool", "_word")
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Call:
         call: FunctionCall,
         tools: Mapping[str, BaseTool],
         word: Word | None,
+        progress: Progress | None = None,
     ) -> None:
         self._agent = agent
         self._ctx = ctx
@@ -70,7 +73,8 @@ class Call:
         self._word = word
         self._tool = tools.get(call.name or "") or _UnknownTool(call.name or "", tools)
         self._args: dict[str, Any] = copy_json(call.args) or {}
-        self._context = ToolContext(ctx, function_call_id=call.id)
+        self._reporter: Reporter | None = None if progress is None else progress.reporter(call, self._tool)
+        self._context = ToolContext(ctx, function_call_id=call.id, progress=self._reporter)
         self._entry = ctx.ledger.find(ctx.branch, call.id)
 
     async def outcome(self) -> Outcome:
@@ -187,15 +191,21 @@ class Call:
         if self._entry is not None and tool.runs_in_thread:
             self._entry.status = "unknown"
         seconds = tool.timeout if tool.timeout is not None else context.run_config.tool_timeout
-        if seconds is None:
-            return await tool.run_async(args=self._args, tool_context=context)
-        limit = asyncio.timeout(seconds)
+        limit = None if seconds is None else asyncio.timeout(seconds)
+        if self._reporter is not None:
+            self._reporter.limit = limit
         try:
+            if limit is None:
+                return await tool.run_async(args=self._args, tool_context=context)
             async with limit:
                 return await tool.run_async(args=self._args, tool_context=context)
+        except asyncio.CancelledError:
+            context.cancellation.cancel()  # its thread, if it has one, runs on
+            raise
         except TimeoutError as error:
-            if not limit.expired():
+            if limit is None or not limit.expired():
                 raise
+            context.cancellation.cancel()
             raise ToolExecutionError(
                 f"{tool.name} took longer than {seconds:g} seconds", "DEADLINE_EXCEEDED"
             ) from error
@@ -222,6 +232,8 @@ class Call:
 
 class _UnknownTool(BaseTool):
     """Stands for a tool that does not exist, so that hooks see the call, and may answer it."""
+
+    reports_progress = False
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(name=name, description="")

@@ -1,61 +1,136 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's function calls: run at the same time, answered in their order."""
+"""The calls of one answer of a model: run at the same time, answered in their order."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from runwright.errors import ToolError
 from runwright.event import Event, EventActions
 from runwright.flow.call import Call, Outcome
-from runwright.flow.pause import Word, word_on
+from runwright.flow.output import OutputKeeper, answer_event
+from runwright.flow.pause import question_event, word_on, words
+from runwright.flow.progress import Progress
 from runwright.invocation import InvocationContext
-from runwright.tool import BaseTool
+from runwright.model import LlmRequest
 from runwright.types import Content, FunctionCall, Part
 
 if TYPE_CHECKING:
     from runwright.agents.llm import LlmAgent
 
 
-async def run_calls(
-    agent: "LlmAgent",
-    ctx: InvocationContext,
-    calls: list[FunctionCall],
-    tools: Mapping[str, BaseTool],
-    words: Mapping[str | None, Word],
-) -> list[Outcome]:
-    """Runs the calls of one answer, all at the same time.
+class Calls:
+    """The calls of one answer.
 
     Args:
-        words: What the user has said to questions about the calls, by their ids.
+        agent: Whose model calls.
+        ctx: The agent's context.
+        calls: The calls.
+        request: What the model was asked; it has the tools.
+        keeper: Keeps an answer that is made by a call.
 
-    Raises:
-        Exception: What a tool raised and no hook made a result of; the other calls are cancelled.
+    Attributes:
+        goes_on: Whether the model is to be told what came of them, once they were made.
+        mistake: What it did wrong, where it did.
     """
-    if len(calls) == 1:
-        call = calls[0]
-        return [await Call(agent, ctx, call, tools, word_on(call, words) if words else None).outcome()]
-    return await _together([Call(agent, ctx, call, tools, word_on(call, words)).outcome() for call in calls])
 
+    def __init__(
+        self,
+        agent: "LlmAgent",
+        ctx: InvocationContext,
+        calls: list[FunctionCall],
+        request: LlmRequest,
+        keeper: OutputKeeper,
+    ) -> None:
+        self.goes_on = False
+        self.mistake: ToolError | None = None
+        self._agent = agent
+        self._ctx = ctx
+        self._calls = calls
+        self._tools = request.tools_dict
+        self._keeper = keeper
+        self._outcomes: list[Outcome] = []
 
-def response_event(agent: "LlmAgent", ctx: InvocationContext, outcomes: list[Outcome]) -> Event | None:
-    """The one event with all responses, in the order of the calls; None where all answers come later.
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Makes the calls.
 
-    What tools wrote that ask the user first is with the question.
-    """
-    parts = [Part(function_response=outcome.response) for outcome in outcomes if outcome.response is not None]
-    given = [outcome.actions for outcome in outcomes if outcome.question is None]
-    actions = given[0] if given else EventActions()
-    for more in given[1:]:
-        actions.merge(more)
-    if not parts and not actions:
-        return None
-    return Event(
-        invocation_id=ctx.invocation_id,
-        author=agent.name,
-        branch=ctx.branch,
-        content=Content(role="user", parts=parts) if parts else None,
-        actions=actions,
-    )
+        Yields:
+            What the tools report while they run; then their responses, questions to the user, and the answer.
+
+        Raises:
+            Exception: What a tool raised and no hook made a result of; the other calls are cancelled.
+        """
+        ctx = self._ctx
+        if self._may_report():
+            progress = Progress(ctx)
+            async with aclosing(progress.events(self._make(progress))) as reports:
+                async for report in reports:
+                    yield report
+        else:
+            await self._make(None)
+        asked = [
+            (call, one.question, one.actions)
+            for call, one in zip(self._calls, self._outcomes, strict=True)
+            if one.question is not None
+        ]
+        event = self._response_event()
+        if event is not None:
+            if ctx.spending is not None:
+                ctx.spending.mark(event, ctx.ledger)
+            yield event
+        if asked:
+            question = question_event(ctx, [one[:2] for one in asked], [actions for _, _, actions in asked])
+            if ctx.spending is not None:
+                ctx.spending.mark(question, ctx.ledger)
+            yield question
+        if event is None or asked:
+            return
+        if event.actions.transfer_to_agent and ctx.handover is not None:
+            ctx.handover.target = event.actions.transfer_to_agent
+        elif (answer := answer_event(event)) is not None:
+            self._keeper.keep(answer)
+            yield answer
+        else:
+            self.goes_on = not event.actions.skip_summarization and event.content is not None
+            for outcome in self._outcomes:
+                self.mistake = self.mistake or outcome.mistake
+
+    def _may_report(self) -> bool:
+        for call in self._calls:
+            tool = self._tools.get(call.name or "")
+            if tool is not None and tool.reports_progress:
+                return True
+        return False
+
+    async def _make(self, progress: Progress | None) -> None:
+        agent, ctx, tools = self._agent, self._ctx, self._tools
+        said = words(ctx) if ctx.ledger.answered else {}
+        runs: list[Coroutine[Any, Any, Outcome]] = [
+            Call(agent, ctx, call, tools, word_on(call, said) if said else None, progress).outcome()
+            for call in self._calls
+        ]
+        self._outcomes = [await runs[0]] if len(runs) == 1 else await _together(runs)
+
+    def _response_event(self) -> Event | None:
+        """The one event with all responses, in the order of the calls; None where all answers come later.
+
+        What tools wrote that ask the user first is with the question.
+        """
+        parts = [Part(function_response=one.response) for one in self._outcomes if one.response is not None]
+        given = [one.actions for one in self._outcomes if one.question is None]
+        actions = given[0] if given else EventActions()
+        for more in given[1:]:
+            actions.merge(more)
+        if not parts and not actions:
+            return None
+        return Event(
+            invocation_id=self._ctx.invocation_id,
+            author=self._agent.name,
+            branch=self._ctx.branch,
+            content=Content(role="user", parts=parts) if parts else None,
+            actions=actions,
+        )
 
 
 async def _together(runs: list[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:

@@ -13,16 +13,16 @@ from runwright.config import StreamingMode
 from runwright.context import CallbackContext
 from runwright.errors import DeadlineExceededError, ToolError
 from runwright.event import Event, EventActions, LlmResponse, NodeInfo
-from runwright.flow.calls import response_event, run_calls
+from runwright.flow.calls import Calls
 from runwright.flow.collect import Collector
 from runwright.flow.history import CLIENT_CALL_ID_PREFIX
-from runwright.flow.output import OutputKeeper, answer_event
-from runwright.flow.pause import question_event, words
+from runwright.flow.output import OutputKeeper
 from runwright.flow.recall import Recall
 from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest
 from runwright.plugin import first_answer
+from runwright.scope import next_within
 from runwright.types import FunctionCall, copy_call, copy_content
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     """Runs an agent's model and tools until it has answered, passed the conversation on, or waits for somebody.
 
     Yields:
-        The model's chunks (streamed) and answers, and the responses to its calls. Each event that is not partial must
-        be in the session when the next one is asked for.
+        The model's chunks (streamed) and answers, what tools report, and the responses to its calls. Each event that is
+        not partial must be in the session when the next one is asked for.
 
     Raises:
         ToolError: The model made more mistakes in a row than ``RunConfig.max_tool_errors``.
@@ -67,33 +67,15 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
                     yield event
         if not calls or ctx.end_invocation:
             return
-        said = words(ctx) if ctx.ledger.answered else {}
-        outcomes = await run_calls(agent, ctx, calls, request.tools_dict, said)
-        event = response_event(agent, ctx, outcomes)
-        asked = [(call, one.question) for call, one in zip(calls, outcomes, strict=True) if one.question is not None]
-        if event is not None:
-            if ctx.spending is not None:
-                ctx.spending.mark(event, ctx.ledger)
-            yield event
-        if asked:
-            yield question_event(ctx, asked, [one.actions for one in outcomes if one.question is not None])
-        if event is None or asked:
+        made = Calls(agent, ctx, calls, request, keeper)
+        async with aclosing(made.events()) as events:
+            async for event in events:
+                yield event
+        if not made.goes_on or waits or (ctx.is_resumable and _waits_outside(ctx, calls, request)):
             return
-        if event.actions.transfer_to_agent and ctx.handover is not None:
-            ctx.handover.target = event.actions.transfer_to_agent
-            return
-        if (answer := answer_event(event)) is not None:
-            keeper.keep(answer)
-            yield answer
-            return
-        if event.actions.skip_summarization or event.content is None:
-            return
-        if waits or (ctx.is_resumable and _waits_outside(ctx, calls, request)):
-            return
-        mistake = next((outcome.mistake for outcome in outcomes if outcome.mistake is not None), None)
-        mistakes = mistakes + 1 if mistake is not None else 0
-        if mistake is not None and mistakes > ctx.run_config.max_tool_errors:
-            raise _gave_up(agent, mistakes, mistake)
+        mistakes = 0 if made.mistake is None else mistakes + 1
+        if made.mistake is not None and mistakes > ctx.run_config.max_tool_errors:
+            raise _gave_up(agent, mistakes, made.mistake)
 
 
 def _waits_outside(ctx: InvocationContext, calls: list[FunctionCall], request: LlmRequest) -> bool:
@@ -182,11 +164,16 @@ async def _watched(
     seconds = ctx.run_config.model_timeout
     now = asyncio.get_running_loop().time
     left = math.inf if seconds is None else seconds
+
+    def late() -> DeadlineExceededError:
+        return DeadlineExceededError(f"Model {model.model!r} took longer than {seconds:g} seconds")
+
     try:
         async with aclosing(model.generate_content_async(request, stream=streams)) as responses:
             while True:
                 began = now()
-                response = await _next(responses, model, seconds, None if seconds is None else began + left)
+                limit = asyncio.timeout_at(None if seconds is None else began + left)
+                response = await next_within(responses, limit, late)
                 if response is None:
                     break
                 left -= now() - began  # what the caller takes over a chunk is not the model's time
@@ -197,19 +184,6 @@ async def _watched(
         if answer is None:
             raise
     yield answer
-
-
-async def _next(
-    responses: AsyncGenerator[LlmResponse, None], model: BaseLlm, seconds: float | None, deadline: float | None
-) -> LlmResponse | None:
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            return await anext(responses, None)
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise DeadlineExceededError(f"Model {model.model!r} took longer than {seconds:g} seconds") from error
 
 
 async def _asked(

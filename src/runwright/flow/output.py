@@ -26,6 +26,7 @@ class SetModelResponseTool(BaseTool):
     """Takes an agent's answer as data where it has tools too: the model answers by calling it."""
 
     on_resume = "replay"
+    reports_progress = False
 
     def __init__(self, schema: Any) -> None:
         super().__init__(name=TOOL_NAME, description="Gives your final answer, in the form that is asked for.")

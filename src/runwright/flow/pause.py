@@ -145,7 +145,9 @@ def question_event(
         actions.requested_tool_confirmations[call.id or ""] = question
         args = {
             "originalFunctionCall": call.model_dump(mode="json", by_alias=True, exclude_none=True),
-            "toolConfirmation": question.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "toolConfirmation": question.model_copy(update={"memo": None}).model_dump(
+                mode="json", by_alias=True, exclude_none=True
+            ),
         }
         kind = "own" if asking.is_own else "ask"
         call_id = f"{CLIENT_CALL_ID_PREFIX}{kind}{asking.attempts}-{clock.new_id()}"
@@ -184,7 +186,9 @@ def questions(ctx: InvocationContext) -> dict[str | None, list[Question]]:
                 answer, said_in = answers.get(call.id, (None, None))
                 about = call_asked_about(call)
                 is_newest = said_in is not None and said_in is newest
-                question = Question(about, known[1] == "own", int(known[2]), _answer(answer), is_newest)
+                asked = event.actions.requested_tool_confirmations.get(about.id or "")
+                said = _answer(answer, None if asked is None else asked.memo)
+                question = Question(about, known[1] == "own", int(known[2]), said, is_newest)
                 found.setdefault(about.id, []).append(question)
     return found
 
@@ -209,8 +213,8 @@ def word_on(call: FunctionCall, said: Mapping[str | None, Word]) -> Word | None:
     return word if (about.name, about.args or {}) == (call.name, call.args or {}) else None
 
 
-def _answer(response: FunctionResponse | None) -> ToolConfirmation | None:
-    """The user's word; it is no where it is not plainly yes."""
+def _answer(response: FunctionResponse | None, memo: Any) -> ToolConfirmation | None:
+    """The user's word, with what the tool has kept; it is no where it is not plainly yes."""
     if response is None:
         return None
     given: dict[str, Any] = response.response or {}
@@ -219,4 +223,4 @@ def _answer(response: FunctionResponse | None) -> ToolConfirmation | None:
             given = msgspec.json.decode(given["response"], type=dict[str, Any])
         except msgspec.DecodeError:
             given = {}
-    return ToolConfirmation(confirmed=given.get("confirmed") is True, payload=given.get("payload"))
+    return ToolConfirmation(confirmed=given.get("confirmed") is True, payload=given.get("payload"), memo=memo)

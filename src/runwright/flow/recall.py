@@ -24,11 +24,12 @@ class Recall:
         waits: Whether other calls of the same answer wait for somebody, so that the model is not asked after those.
     """
 
-    __slots__ = ("_agent", "_ctx", "_keeper", "calls", "has_ended", "waits")
+    __slots__ = ("_agent", "_ctx", "_keeper", "_made", "calls", "has_ended", "waits")
 
     def __init__(self, agent: "LlmAgent", ctx: InvocationContext) -> None:
         self.has_ended = self.waits = False
         self.calls: list[FunctionCall] = []
+        self._made: set[str | None] = set()
         self._agent = agent
         self._ctx = ctx
 
@@ -54,7 +55,10 @@ class Recall:
                 self._keeper.keep(more)
                 yield more
                 more = replay.take_more(said, ctx.branch)
+            self._made.update(call.id for call in calls)
             if not calls:
+                if self._was_answered_since(said):
+                    continue  # That was not its last word.
                 self.has_ended = True
                 return
             last: Event | None = None
@@ -86,6 +90,16 @@ class Recall:
                 yield answer
         elif event.actions.skip_summarization or event.content is None:
             self.has_ended = True
+
+    def _was_answered_since(self, said: Event) -> bool:
+        """Whether the user answered a call of the agent after it had said this: a first word is followed by others."""
+        ctx, answered = self._ctx, set[str | None]()
+        for event in reversed(ctx.session.events):
+            if event.id == said.id:
+                break
+            if event.invocation_id == ctx.invocation_id and event.author == "user":
+                answered |= {answer.id for answer in event.get_function_responses()}
+        return not answered.isdisjoint(self._made)
 
     def _see_what_is_left(self, said: Event, calls: list[FunctionCall]) -> None:
         """Tells the calls to make from those that wait for the user, where some were answered already."""

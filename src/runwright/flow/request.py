@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an agent and its session to the request that its model is sent."""
 
-from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from runwright.context import Context, ReadonlyContext
@@ -11,7 +10,7 @@ from runwright.flow.contents import Contents
 from runwright.flow.history import View, Viewer, current_turn, messages
 from runwright.instruction import instruction_text
 from runwright.invocation import InvocationContext
-from runwright.model import BaseLlm, LlmRequest
+from runwright.model import BaseLlm, LlmRequest, turn_begins
 from runwright.tool import BaseTool, BaseToolset
 from runwright.types import Content, GenerateContentConfig, to_content
 
@@ -60,7 +59,7 @@ def _contents(agent: "LlmAgent", ctx: InvocationContext, model: BaseLlm) -> Cont
             view = ctx.views[viewer] = View(viewer)
         contents = view.snapshot(ctx.session.events)
     if config.model_input_context:
-        at = _before_newest_user_message(contents)
+        at = turn_begins(contents)
         contents[at:at] = config.model_input_context
     return contents
 
@@ -91,25 +90,11 @@ async def _add_instructions(agent: "LlmAgent", ctx: InvocationContext, request: 
         # message of this request.
         texts.append(static)
         if dynamic:
-            request.contents.insert(_before_newest_user_message(request.contents), to_content(dynamic))
+            request.contents.insert(turn_begins(request.contents), to_content(dynamic))
     texts.append(agent.identity)
     if agent.planner is not None:
         texts.append(agent.planner.build_planning_instruction(readonly, request) or "")
     request.append_instructions(texts)
-
-
-def _before_newest_user_message(contents: MutableSequence[Content]) -> int:
-    """Where the current turn begins: never between a call and its response, which some providers refuse."""
-    at = len(contents)
-    while at > 0 and not _is_said_by_user(contents[at - 1]):
-        at -= 1
-    while at > 0 and _is_said_by_user(contents[at - 1]):
-        at -= 1
-    return at
-
-
-def _is_said_by_user(content: Content) -> bool:
-    return content.role == "user" and not any(part.function_response is not None for part in content.parts or ())
 
 
 async def _add_tools(agent: "LlmAgent", context: Context, request: LlmRequest, model: BaseLlm) -> None:

@@ -28,11 +28,14 @@ class Told(NamedTuple):
     files: list[FunctionResponsePart] | None = None
 
 
-def told(tool: BaseTool, result: Any) -> Told:
+def told(tool: BaseTool, result: Any, verb: str = "returned") -> Told:
     """A tool's result as the model is sent it.
 
     Parts, blobs and file data, alone or inside of lists and dicts, are taken out and go along as files. A
     ``FunctionResponse`` is taken as it is, but for its id and name, which are the call's.
+
+    Args:
+        verb: What the tool did with it, for an error's message.
 
     Raises:
         ConfigurationError: JSON cannot hold what is left.
@@ -49,7 +52,7 @@ def told(tool: BaseTool, result: Any) -> Told:
         value: Any = msgspec.json.decode(msgspec.json.encode(result, enc_hook=_dumped))
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"Tool {tool.name!r} returned {type(result).__name__}, which JSON cannot hold ({error}): return strings, "
+            f"Tool {tool.name!r} {verb} {type(result).__name__}, which JSON cannot hold ({error}): give strings, "
             "numbers, booleans, None, lists, dicts, dataclasses, models or types.Part objects of such"
         ) from error
     return Told(cast("dict[str, Any]", value) if isinstance(value, dict) else {"result": value}, files or None)

@@ -52,6 +52,7 @@ class TransferTool(BaseTool):
     """``transfer_to_agent(agent_name)``, for the agents that can be reached."""
 
     on_resume = "replay"
+    reports_progress = False
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__(name=TOOL_NAME, description="Passes the conversation on to another agent.")

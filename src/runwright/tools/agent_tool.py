@@ -7,10 +7,12 @@ import msgspec
 
 from runwright.agent import BaseAgent
 from runwright.context import ToolContext
-from runwright.errors import InputValidationError, ToolArgumentsError, ToolExecutionError
+from runwright.errors import ConfigurationError, InputValidationError, ToolArgumentsError, ToolExecutionError
+from runwright.event import Event, ToolConfirmation
+from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, asks_user, call_asked_about
 from runwright.schema import json_schema, read_answer, schema_decoder
 from runwright.tool import BaseTool
-from runwright.types import FunctionDeclaration, text_of, to_content
+from runwright.types import Content, FunctionCall, FunctionDeclaration, FunctionResponse, Part, text_of, to_content
 
 
 class AgentTool(BaseTool):
@@ -18,6 +20,9 @@ class AgentTool(BaseTool):
 
     The agent sees its arguments as the user's message, in a session of its own that starts with the caller's state;
     what it writes to state is written to the caller's too. Its events are not in the caller's session.
+
+    What the agent's own tools ask the user, whether a call may be made, is asked in the caller's session; with the
+    answer the agent goes on where it was, in another process too. Other questions cannot be passed on.
 
     A call that was under way when the process stopped is made again where all tools of the agent, and of those below
     it, may be; otherwise it is not, see ``BaseTool.on_resume``.
@@ -49,9 +54,38 @@ class AgentTool(BaseTool):
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
         if self.skip_summarization:
             tool_context.actions.skip_summarization = True
-        events = await tool_context.run_agent(self.agent, to_content(self._message(args)))
+        said = tool_context.tool_confirmation
+        past = [Event.model_validate(event) for event in (said.memo if said is not None else None) or ()]
+        asked = _open_question(past, self.name)
+        message = to_content(self._message(args)) if asked is None or said is None else _answer(asked, said)
+        events = await tool_context.run_agent(self.agent, message, past=past)
+        question = _open_question([*past, *events], self.name)
+        if question is not None:
+            self._pass_up(question, [*past, *events], tool_context)
+            return None
+        return self._result([event for event in events if event.author != "user"])
+
+    def _pass_up(self, question: FunctionCall, events: list[Event], tool_context: ToolContext) -> None:
+        """Asks the user what a tool of the agent asks; the agent's log waits with the question for the answer."""
+        about = call_asked_about(question)
+        asked: dict[str, Any] = (question.args or {}).get("toolConfirmation") or {}
+        shown = f"{about.name}({msgspec.json.encode(about.args or {}).decode()})"
+        tool_context.request_confirmation(
+            hint=f"{self.name} asks about {shown}: {asked.get('hint') or 'may it be called?'}",
+            payload=asked.get("payload"),
+            memo=[event.model_dump(mode="json", by_alias=True, exclude_none=True) for event in events],
+        )
+
+    def _result(self, events: list[Event]) -> Any:
+        """What the agent answered."""
         answer = next((event for event in reversed(events) if text_of(event.content)), None)
         if answer is None:
+            waiting = next((event for event in reversed(events) if event.long_running_tool_ids), None)
+            if waiting is not None:
+                called = ", ".join(str(call.name) for call in waiting.get_function_calls())
+                raise ToolExecutionError(
+                    f"{self.name} waits for an answer from outside to {called}, which cannot reach it here", "PENDING"
+                )
             failed = next((event for event in reversed(events) if event.error_code), None)
             if failed is not None:
                 raise ToolExecutionError(f"{self.name} failed: {failed.error_message}", failed.error_code)
@@ -75,6 +109,33 @@ class AgentTool(BaseTool):
         except InputValidationError as error:
             raise ToolArgumentsError(str(error)) from error
         return msgspec.json.encode(args).decode()
+
+
+def _open_question(events: list[Event], name: str) -> FunctionCall | None:
+    """The first call of the engine that nobody has answered, which asks the user whether a tool's call may be made.
+
+    Raises:
+        ConfigurationError: It asks something else.
+    """
+    answered = {answer.id for event in events if event.author == "user" for answer in event.get_function_responses()}
+    for event in events:
+        for call in event.get_function_calls() if asks_user(event) else ():
+            if call.name not in CALLS_TO_USER or call.id in answered:
+                continue
+            if call.name != REQUEST_CONFIRMATION:
+                raise ConfigurationError(
+                    f"{name!r} asks the user something ({call.name}), which an AgentTool cannot pass on: make it a "
+                    "sub-agent that the conversation is transferred to, or a node of a Workflow"
+                )
+            return call
+    return None
+
+
+def _answer(question: FunctionCall, said: ToolConfirmation) -> Content:
+    """What the user said, as the answer to the agent's own question."""
+    response = {"confirmed": said.confirmed, "payload": said.payload}
+    answer = FunctionResponse(id=question.id, name=question.name, response=response)
+    return Content(role="user", parts=[Part(function_response=answer)])
 
 
 def _repeats_no_harm(agent: BaseAgent) -> bool:

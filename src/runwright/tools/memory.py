@@ -2,13 +2,12 @@
 """load_memory, preload_memory: what is remembered of earlier conversations, asked for by the model or shown to it."""
 
 import logging
-from collections.abc import MutableSequence
 from typing import Any
 
 from runwright.context import ToolContext
 from runwright.errors import ConfigurationError
 from runwright.memory import MemoryEntry
-from runwright.model import LlmRequest
+from runwright.model import LlmRequest, turn_begins
 from runwright.tool import BaseTool, FunctionTool
 from runwright.types import Content, Part
 
@@ -80,7 +79,7 @@ class PreloadMemoryTool(BaseTool):
                 lines.append(f"{entry.author}: {text}" if entry.author else text)
         if lines:
             message = Content(role="user", parts=[Part(text=_PRELOADED.format(memories="\n".join(lines)))])
-            llm_request.contents.insert(_turn_begins(llm_request.contents), message)
+            llm_request.contents.insert(turn_begins(llm_request.contents), message)
 
 
 def _text_of(entry: MemoryEntry) -> str:
@@ -95,20 +94,6 @@ def _shown(entry: MemoryEntry, text: str) -> dict[str, Any]:
     if entry.timestamp:
         shown["timestamp"] = entry.timestamp
     return shown
-
-
-def _turn_begins(contents: MutableSequence[Content]) -> int:
-    """Where the user's newest message stands: what comes before it is the same in each request of the turn."""
-    at = len(contents)
-    while at > 0 and not _is_said_by_user(contents[at - 1]):
-        at -= 1
-    while at > 0 and _is_said_by_user(contents[at - 1]):
-        at -= 1
-    return at
-
-
-def _is_said_by_user(content: Content) -> bool:
-    return content.role == "user" and not any(part.function_response is not None for part in content.parts or ())
 
 
 load_memory = LoadMemoryTool()

@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents and tools as nodes; ``node()``, which makes a node of anything that can be one."""
+"""Agents as nodes; ``node()``, which makes a node of anything that can be one."""
 
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, cast
-
-import msgspec
+from typing import Any
 
 from runwright.agent import BaseAgent
 from runwright.agents.llm import LlmAgent
-from runwright.durable import CallRecord
-from runwright.errors import ConfigurationError, InputValidationError, ToolExecutionError
+from runwright.errors import ConfigurationError
 from runwright.event import Event, NodeInfo
-from runwright.flow.pause import what_became
 from runwright.invocation import NodeTask
 from runwright.tool import BaseTool
-from runwright.types import Content, FunctionResponse, text_of
+from runwright.types import text_of
 from runwright.workflow.base import BaseNode
 from runwright.workflow.context import NodeContext
 from runwright.workflow.function import FunctionNode
 from runwright.workflow.retry import RetryConfig
-from runwright.workflow.values import message_of, plain
+from runwright.workflow.tool import ToolNode
+from runwright.workflow.values import message_of
 
 
 class AgentNode(BaseNode):
@@ -74,92 +70,6 @@ def _is_answer(event: Event) -> bool:
     if event.partial or event.author == "user" or event.get_function_calls() or event.get_function_responses():
         return False
     return bool(text_of(event.content))
-
-
-class ToolNode(BaseNode):
-    """A tool as a node: its arguments are the node's input, a dict or the value of its one parameter.
-
-    Required arguments that the input leaves out come from the state. What the tool returns is the output.
-    """
-
-    tool: BaseTool
-
-    async def run_node_impl(self, *, ctx: NodeContext, node_input: Any) -> AsyncGenerator[Any, None]:
-        tool, plugins = self.tool, ctx.invocation_context.plugin_manager
-        ctx.function_call_id = ctx.node_path  # the same when the run goes on after a stop
-        args = self._arguments(ctx, node_input)
-        result = await plugins.first_answer("before_tool_callback", tool=tool, tool_args=args, tool_context=ctx)
-        if result is None:
-            if await tool.check_require_confirmation(args, ctx):
-                raise ConfigurationError(
-                    f"Tool {tool.name!r} needs the user's confirmation, which a node of a workflow cannot ask for: "
-                    "give it to an agent, or put a node before it that asks (RequestInput)"
-                )
-            try:
-                result = await self._called(ctx, args)
-            except Exception as error:
-                result = await plugins.first_answer(
-                    "on_tool_error_callback", tool=tool, tool_args=args, tool_context=ctx, error=error
-                )
-                if result is None:
-                    raise
-        changed = await plugins.first_answer(
-            "after_tool_callback", tool=tool, tool_args=args, tool_context=ctx, result=result
-        )
-        yield result if changed is None else changed
-
-    async def _called(self, ctx: NodeContext, args: dict[str, Any]) -> Any:
-        """What the tool gives, or gave before the run stopped; its call has a row in the ledger, where there is one."""
-        tool, run = self.tool, ctx.invocation_context
-        past = run.recorded_calls.get(ctx.node_path)
-        if past is not None:
-            told, question = what_became(past, tool)
-            if past.status == "finished":
-                answered = (told.response if told is not None else None) or {}
-                if "result" in answered:
-                    ctx.actions.merge(past.actions)
-                    return answered["result"]
-                # It had failed, and with it the run: going on means to try again.
-            elif told is not None or question is not None:
-                unknown = f"The call of {tool.name} was interrupted: whether it took effect is not known"
-                raise ToolExecutionError(f"{unknown}; it is not repeated", "UNKNOWN")
-        if run.record_call is None:
-            return await tool.run_async(args=args, tool_context=ctx)
-        row = CallRecord(invocation_id=run.invocation_id, call_id=ctx.node_path, name=tool.name)
-        await run.record_call(row)
-        given: dict[str, Any] = {}
-        try:
-            result = await tool.run_async(args=args, tool_context=ctx)
-            given["result"] = plain(result, f"result of {tool.name}")
-        except Exception as error:
-            given["error"] = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            if given:  # otherwise it was cancelled, and nobody knows
-                response = FunctionResponse(name=tool.name, response=given)
-                done = {"status": "finished", "response": response, "actions": ctx.actions.private_copy()}
-                await run.record_call(row.model_copy(update=done))
-        return result
-
-    def _arguments(self, ctx: NodeContext, node_input: Any) -> dict[str, Any]:
-        declaration = self.tool.get_declaration()
-        schema: dict[str, Any] = (declaration.parameters_json_schema if declaration is not None else None) or {}
-        required: list[str] = list(schema.get("required") or ())
-        names = list(schema.get("properties") or ())
-        value = text_of(node_input) if isinstance(node_input, Content) else node_input
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            with contextlib.suppress(msgspec.DecodeError):  # a text that happens to start so
-                value = msgspec.json.decode(value)
-        if value is None or isinstance(value, dict):
-            args = dict(cast("dict[str, Any]", value or {}))
-        elif len(names) == 1 or len(required) == 1:
-            args = {(names if len(names) == 1 else required)[0]: value}
-        else:
-            raise InputValidationError(
-                f"Node {self.name!r} takes the tool's arguments as a dict ({', '.join(names) or 'none'}), and the node "
-                f"before it gave {value!r:.80}: put a function between them that makes the dict"
-            )
-        return {**{name: ctx.state[name] for name in required if name not in args and name in ctx.state}, **args}
 
 
 def as_node(value: Any) -> BaseNode:

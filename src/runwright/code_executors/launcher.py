@@ -12,7 +12,6 @@ import ctypes
 import json
 import os
 import platform
-import resource
 import select
 import shutil
 import signal
@@ -22,6 +21,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+
+if sys.platform != "win32":
+    import resource
 
 WORK, CODE, REPORT, INPUT, OUTPUT = "work", "code.py", "report.json", "input", "output"
 """Where things lie in the folder that is given: what the code works in, it, what came of it, and files in and out."""
@@ -47,8 +49,6 @@ _NETWORK = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _MOST_INODES = 20_000
 _COULD_NOT_START = 127
-
-_libc: Any = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
@@ -91,7 +91,8 @@ def _call(function: str, *arguments: object) -> int:
     """
     given = [one.encode() if isinstance(one, str) else one for one in arguments]
     given = [ctypes.c_ulong(one) if isinstance(one, int) and one >= 0 else one for one in given]
-    result = int(getattr(_libc, function)(*given))
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    result = int(getattr(library, function)(*given))
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), function)
@@ -110,14 +111,8 @@ def _isolate(folder: Path, settings: dict[str, Any]) -> None:
     _call("mount", None, "/", None, _MS_REC | _MS_PRIVATE, None)
     root = folder / "root"
     root.mkdir()
-    _call(
-        "mount",
-        "tmpfs",
-        str(root),
-        "tmpfs",
-        _MS_NOSUID | _MS_NODEV,
-        f"size={settings['disk']},nr_inodes={_MOST_INODES},mode=755",
-    )
+    options = f"size={settings['disk']},nr_inodes={_MOST_INODES},mode=755"
+    _call("mount", "tmpfs", str(root), "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     for path in _visible([*settings["readable"], *(_NETWORK if settings["network"] else ())]):
         _show(path, root)
     for name in (WORK, "tmp"):
@@ -172,10 +167,9 @@ def _show(path: Path, root: Path) -> None:
         place.touch()
     _call("mount", str(path.resolve()), str(place), None, _MS_BIND | _MS_REC, None)
     if not stat.S_ISCHR(path.stat().st_mode):
-        change = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
-        _call(
-            "syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), _AT_RECURSIVE, ctypes.byref(change), ctypes.sizeof(change)
-        )
+        change = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)  # struct mount_attr
+        size = ctypes.sizeof(change)
+        _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), _AT_RECURSIVE, ctypes.byref(change), size)
 
 
 # --- the code

@@ -101,9 +101,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
             if value is not None and value < 1:
                 raise ConfigurationError(f"SandboxedCodeExecutor: {name} is 1 or more, not {value!r}")
         if any(os.path.abspath(path) == "/" for path in self.readable_paths):
-            raise ConfigurationError(
-                "SandboxedCodeExecutor: readable_paths are parts of the file system, not all of it"
-            )
+            raise ConfigurationError("SandboxedCodeExecutor: readable_paths is part of the file system, not all")
 
     async def check(self) -> None:
         """Tries, the first time, whether code can be kept in here.
@@ -134,9 +132,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
 
     async def _run(self, code: str, files: list[tuple[str, bytes]]) -> Ended:
         if os.name != "posix":
-            raise ConfigurationError(
-                "SandboxedCodeExecutor runs on POSIX systems; on this one, run code in a container"
-            )
+            raise ConfigurationError("SandboxedCodeExecutor needs a POSIX system: on this one, run code in a container")
         if self.isolation == "full" and sys.platform != "linux":
             raise ConfigurationError(
                 "Only Linux can keep code in fully: elsewhere, run code in a container, or accept limits on its "

@@ -67,8 +67,8 @@ def check_provider(name: str, executor: BaseCodeExecutor, model: BaseLlm) -> Non
     if executor.runs_at_provider and not model.runs_code:
         raise ConfigurationError(
             f"{type(executor).__name__} leaves the code of {name!r} to its model's provider, but "
-            f"{type(model).__name__} ({model.model!r}) has none run there: use SandboxedCodeExecutor(), or Gemini, Claude or OpenAI (over the "
-            "Responses API)"
+            f"{type(model).__name__} ({model.model!r}) has none run there: use SandboxedCodeExecutor(), or Gemini, "
+            "Claude or OpenAI (over the Responses API)"
         )
 
 

@@ -314,7 +314,7 @@ asyncio.run(execute(MARKED + "import time; time.sleep(1000)"))
 """
     with started([sys.executable, "-c", program], cwd=Path(__file__).parents[2]):
         await reached(marked)
-    await reached(lambda: not marked())
+    await reached(lambda: not marked() and not list(tmp_path.glob("runwright-*")))
 
 
 def test_a_plain_users_code_is_kept_in_too(full: None, tmp_path: Path) -> None:

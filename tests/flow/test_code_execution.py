@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runwright import (
+    START,
     Agent,
     BaseCodeExecutor,
     CodeExecutionInput,
@@ -19,6 +20,7 @@ from runwright import (
     RunConfig,
     SandboxedCodeExecutor,
     StreamingMode,
+    Workflow,
     types,
 )
 from runwright.errors import ConfigurationError
@@ -271,6 +273,18 @@ async def test_answers_in_a_form_are_given_by_calling_so_that_code_can_be_writte
     assert model.requests[0].config.response_schema is None
     assert parts(events)[-1] == ['{"number":42}']
     assert (await talk.state())["out"] == {"number": 42}
+
+
+async def test_code_of_a_node_is_not_its_output(chat: Make) -> None:
+    form = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+    model = ScriptedModel([CODE, call("set_model_response", number=42)])
+    node = Agent(name="a", model=model, code_executor=Noted(), output_schema=form)
+
+    def add(node_input: dict[str, int]) -> int:
+        return node_input["number"] + 1
+
+    events = await chat(Workflow(name="flow", edges=[(START, node, add)])).say()
+    assert events[-1].output == 43
 
 
 async def test_other_agents_are_retold_code_in_words(chat: Make, seen: Any) -> None:

@@ -56,6 +56,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     os.umask(0o077)
     folder = Path(settings["folder"])
+    around = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
     kept = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if settings["isolated"]:
@@ -72,6 +73,8 @@ def main() -> None:
     report["seconds"] = time.monotonic() - began
     report["files"], report["files_left_out"] = _hand_over(work, kept, settings)
     _report(kept, report)
+    if _is_told_to_stop(0):  # Perhaps nobody is there any more to remove the folder.
+        shutil.rmtree(folder.name, ignore_errors=True, dir_fd=around)
 
 
 def _report(folder: int, report: dict[str, Any]) -> None:
@@ -206,9 +209,15 @@ def _waited(child: int, seconds: float) -> tuple[int | None, bool]:
         left = deadline - time.monotonic()
         if left <= 0:
             return None, True
-        readable, _, _ = select.select(watched, [], [], min(left, pause))
-        if 0 in readable and not os.read(0, 1):
+        select.select(watched, [], [], min(left, pause))
+        if _is_told_to_stop(0):
             return None, False
+
+
+def _is_told_to_stop(control: int) -> bool:
+    """Whether whoever started us has closed its end of standard input, or is gone."""
+    readable, _, _ = select.select([control], [], [], 0)
+    return bool(readable) and not os.read(control, 1)
 
 
 def _exit_code(status: int) -> int:

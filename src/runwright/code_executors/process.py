@@ -193,4 +193,5 @@ def _remove(folder: Path) -> None:
             path = os.path.join(parent, name)
             if not os.path.islink(path):
                 os.chmod(path, 0o700)
-    shutil.rmtree(folder)
+    with contextlib.suppress(FileNotFoundError):  # The launcher removes it where it was told to stop.
+        shutil.rmtree(folder)

@@ -112,6 +112,12 @@ async def test_a_flood_of_output_is_cut_in_its_middle(run_either_way: Run) -> No
     assert "bytes are left out" in result.stdout and len(result.stdout) < 10_100
 
 
+async def test_code_that_says_no_more_may_go_on(run_either_way: Run) -> None:
+    code = "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(0.3)\nopen('made', 'w').write('x')"
+    result = await run_either_way(code)
+    assert (result.outcome, [file.name for file in result.output_files]) == (OK, ["made"])
+
+
 # --- what it sees
 
 
@@ -359,6 +365,16 @@ async def test_other_systems_than_linux_are_told_what_to_accept(monkeypatch: pyt
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ConfigurationError, match=r"isolation='limits', network='allow'"):
         await SandboxedCodeExecutor().check()
+
+
+async def test_a_python_that_the_code_cannot_start_is_told(full: None, tmp_path: Path) -> None:
+    """It lies in a folder that the code does not see."""
+    elsewhere = tmp_path / "python"
+    elsewhere.symlink_to(sys.executable)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(elsewhere))
+        with pytest.raises(ConfigurationError, match=r"could not be started.*readable_paths"):
+            await SandboxedCodeExecutor().check()
 
 
 async def test_a_python_that_cannot_be_started_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

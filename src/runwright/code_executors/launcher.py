@@ -28,6 +28,9 @@ if sys.platform != "win32":
 WORK, CODE, REPORT, INPUT, OUTPUT = "work", "code.py", "report.json", "input", "output"
 """Where things lie in the folder that is given: what the code works in, it, what came of it, and files in and out."""
 
+COULD_NOT_START = 127
+"""How a process ends, as in a shell, that could not become the code."""
+
 GIVEN_AT = 1_000_000_000
 """The time of last change, in nanoseconds, that marks files which the code was given and left as they were."""
 
@@ -43,12 +46,11 @@ _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _MOUNT_ATTR_RDONLY = 1
 _MOUNT_SETATTR = 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
 _NETWORK = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _MOST_INODES = 20_000
-_COULD_NOT_START = 127
 
 
 def main() -> None:
@@ -233,7 +235,7 @@ def _guarded(step: Any, *arguments: Any) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - told, and the child's end
         os.write(2, f"The code could not be started: {error}\n".encode())
     finally:
-        os._exit(_COULD_NOT_START)
+        os._exit(COULD_NOT_START)
 
 
 def _first(work: Path, settings: dict[str, Any]) -> None:

@@ -85,6 +85,7 @@ class Execution:
 
     def _executed(self, folder: Path) -> "tuple[subprocess.Popen[bytes], list[_Kept]]":
         settings = msgspec.json.encode({**self._settings, "folder": str(folder)}).decode()
+        deadline = time.monotonic() + self._settings["seconds"] + _GRACE_SECONDS
         with subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", str(_LAUNCHER), settings],
             stdin=subprocess.PIPE,
@@ -98,19 +99,18 @@ class Execution:
                     self._control = process.stdin
                     if self._is_stopped and self._control is not None:
                         self._control.close()
-                outputs = self._read(process)
+                outputs = self._read(process, deadline)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_GRACE_SECONDS)
+                    process.wait(max(0.0, deadline - time.monotonic()))
             finally:
                 process.kill()  # Nothing, where it has ended.
                 with self._lock:
                     self._control = None
         return process, outputs
 
-    def _read(self, process: "subprocess.Popen[bytes]") -> "list[_Kept]":
+    def _read(self, process: "subprocess.Popen[bytes]", deadline: float) -> "list[_Kept]":
         """Reads both outputs to their end."""
         outputs = [_Kept(self._most_output), _Kept(self._most_output)]
-        deadline = time.monotonic() + self._settings["seconds"] + _GRACE_SECONDS
         with selectors.DefaultSelector() as selector:
             for stream, kept in zip((process.stdout, process.stderr), outputs, strict=True):
                 assert stream is not None

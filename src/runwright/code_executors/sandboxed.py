@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from runwright.code_executor import BaseCodeExecutor, CodeExecutionInput, CodeExecutionResult, File
+from runwright.code_executors.launcher import COULD_NOT_START
 from runwright.code_executors.process import Ended, Execution
 from runwright.errors import ConfigurationError, InputValidationError
 from runwright.types import Outcome
@@ -109,9 +110,15 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
         Raises:
             ConfigurationError: It cannot. The message says why, and what else could be done.
         """
-        if not self._is_checked:
-            await self._run("", [])
-            self._is_checked = True
+        if self._is_checked:
+            return
+        ended = await self._run("", [])
+        if ended.exit_code == COULD_NOT_START:
+            raise ConfigurationError(
+                f"{ended.stderr.strip()}. Where Python needs more than its own folders, name them: "
+                "SandboxedCodeExecutor(readable_paths=[...])"
+            )
+        self._is_checked = True
 
     async def execute_code(
         self, invocation_context: "InvocationContext", code_execution_input: CodeExecutionInput

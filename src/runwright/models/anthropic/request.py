@@ -140,7 +140,7 @@ def _tools_and_form(
     shape: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> dict[str, Any]:
     """What may be called, and what form the answer is to have: by the provider's own way, or else by a tool for it."""
-    functions, others = tools_of(config.tools)
+    functions, others = tools_of(config.tools, takes.code_execution)
     choice = _tool_choice(config, functions)
     tools = [*functions, *others, *map(dict, server_tools)]
     schema = answer_schema(config)

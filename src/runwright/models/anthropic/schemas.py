@@ -17,15 +17,17 @@ _SERVER_TOOLS: dict[str, dict[str, Any]] = {
     "google_search_retrieval": {"type": "web_search_20250305", "name": "web_search"},
     "enterprise_web_search": {"type": "web_search_20250305", "name": "web_search"},
     "url_context": {"type": "web_fetch_20250910", "name": "web_fetch"},
-    "code_execution": {"type": "code_execution_20250825", "name": "code_execution"},
 }
 """What the provider runs itself, by the names that these tools have in our vocabulary."""
 
 
-def tools_of(given: list[Any] | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def tools_of(given: list[Any] | None, code_execution: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The functions that a request declares, and the tools in it that the provider runs itself.
 
     A dict with a ``type`` is such a tool, in the provider's own words.
+
+    Args:
+        code_execution: The version of code execution that the model takes.
     """
     functions: list[dict[str, Any]] = []
     server: list[dict[str, Any]] = []
@@ -36,9 +38,12 @@ def tools_of(given: list[Any] | None) -> tuple[list[dict[str, Any]], list[dict[s
         tool = Tool.model_validate(one)
         functions.extend(_function(declaration) for declaration in tool.function_declarations or ())
         for name in Tool.__struct_fields__:
-            if name == "function_declarations" or getattr(tool, name) is None:
+            settings: Any = getattr(tool, name)
+            if name == "function_declarations" or settings is None:
                 continue
-            if (shown := _SERVER_TOOLS.get(name)) is None:
+            if name == "code_execution":
+                server.append({"type": code_execution, "name": "code_execution", **settings})
+            elif (shown := _SERVER_TOOLS.get(name)) is None:
                 _LEFT_OUT.tell_of(f"tool {name}")
             elif shown not in server:
                 server.append(dict(shown))

@@ -139,6 +139,10 @@ class Gemini(BaseLlm):
         ) as connection:
             yield connection
 
+    @property
+    def runs_code(self) -> bool:
+        return True
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens the request has, its instructions and tools included.
 

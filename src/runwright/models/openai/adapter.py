@@ -185,6 +185,11 @@ class OpenAI(BaseLlm):
         ) as connection:
             yield connection
 
+    @property
+    def runs_code(self) -> bool:
+        """Over the Responses API; Chat Completions have no tool for it."""
+        return self.api == "responses"
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request holds: asked of the Responses API; with ``api="chat"`` estimated from its length.
 

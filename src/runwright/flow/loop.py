@@ -17,7 +17,7 @@ from runwright.flow.calls import response_event, run_calls
 from runwright.flow.collect import Collector
 from runwright.flow.history import CLIENT_CALL_ID_PREFIX
 from runwright.flow.output import OutputKeeper, answer_event
-from runwright.flow.pause import question_event, words
+from runwright.flow.pause import question_events, words
 from runwright.flow.recall import Recall
 from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
@@ -76,7 +76,8 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
                 ctx.spending.mark(event, ctx.ledger)
             yield event
         if asked:
-            yield question_event(ctx, asked, [one.actions for one in outcomes if one.question is not None])
+            for question in question_events(ctx, asked, [one.actions for one in outcomes if one.question is not None]):
+                yield question
         if event is None or asked:
             return
         if event.actions.transfer_to_agent and ctx.handover is not None:

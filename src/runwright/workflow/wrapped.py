@@ -97,6 +97,11 @@ class ToolNode(BaseNode):
                 )
             try:
                 result = await self._called(ctx, args)
+                if ctx.actions.requested_auth_configs:
+                    raise ConfigurationError(
+                        f"Tool {tool.name!r} needs a credential of the user's, which a node of a workflow cannot ask "
+                        "for: give it to an agent, or have one ask before"
+                    )
             except Exception as error:
                 result = await plugins.first_answer(
                     "on_tool_error_callback", tool=tool, tool_args=args, tool_context=ctx, error=error

@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from runwright.tools.agent_tool import AgentTool as AgentTool
     from runwright.tools.artifacts import LoadArtifactsTool as LoadArtifactsTool
     from runwright.tools.artifacts import load_artifacts as load_artifacts
+    from runwright.tools.authenticated_function_tool import AuthenticatedFunctionTool as AuthenticatedFunctionTool
     from runwright.tools.mcp import McpToolset as McpToolset
     from runwright.tools.memory import LoadMemoryTool as LoadMemoryTool
     from runwright.tools.memory import PreloadMemoryTool as PreloadMemoryTool
@@ -185,6 +186,7 @@ _HOMES = {
     "tool": ("BaseTool", "BaseToolset", "FunctionTool", "LongRunningFunctionTool"),
     "tools.agent_tool": ("AgentTool",),
     "tools.artifacts": ("LoadArtifactsTool", "load_artifacts"),
+    "tools.authenticated_function_tool": ("AuthenticatedFunctionTool",),
     "tools.mcp": ("McpToolset",),
     "tools.memory": ("LoadMemoryTool", "PreloadMemoryTool", "load_memory", "preload_memory"),
     "tools.native": ("GoogleSearchTool", "UrlContextTool", "google_search", "url_context"),

@@ -35,16 +35,19 @@ class Endpoints(NamedTuple):
 
 
 def endpoints_of(scheme: Mapping[str, Any]) -> Endpoints:
-    """The endpoints with which users are asked: the flow of authorization codes, or OpenID Connect."""
-    flows: Mapping[str, Any] = scheme.get("flows") or {}
-    flow: Mapping[str, Any] = flows.get("authorizationCode") or {}
+    """The endpoints for users: of the flow of authorization codes, or of OpenID Connect."""
+    flows: Mapping[str, Mapping[str, Any]] = scheme.get("flows") or {}
+    flow = flows.get("authorizationCode") or {}
     fields = snake_cased(scheme)
     token_url = flow.get("tokenUrl") or fields.get("token_endpoint")
+    if token_url is None:  # a refresh token of any other flow is as good
+        token_url = next((other["tokenUrl"] for other in flows.values() if other.get("tokenUrl")), None)
+    scopes = flow.get("scopes") or scheme.get("scopes") or ()
     return Endpoints(
         authorization_url=flow.get("authorizationUrl") or fields.get("authorization_endpoint"),
         token_url=token_url,
         refresh_url=flow.get("refreshUrl") or token_url,
-        scopes=tuple(flow.get("scopes") or scheme.get("scopes") or ()),
+        scopes=tuple(scopes) or (("openid",) if scheme.get("type") == "openIdConnect" else ()),
     )
 
 

@@ -11,8 +11,8 @@ import pytest
 from runwright import Agent, AuthConfig, AuthCredential, InMemoryRunner, types
 from runwright.errors import ConfigurationError, MissingDependencyError
 from runwright.testing import ScriptedModel, call
+from runwright.tools.http.guard import is_public
 from runwright.tools.openapi import OpenAPIToolset, RestApiTool
-from runwright.tools.openapi.guard import is_public
 from tests.tools.api_server import CLIENT, KEY, PIXEL, ApiServer, certificates
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: the documents in YAML are not tested")

@@ -65,6 +65,11 @@ class Authorization:
         if credential_key or (is_oauth(scheme) and has_client and user.asks_user):
             self._user = user
 
+    @property
+    def asks_user(self) -> bool:
+        """Whether users are asked for the credential."""
+        return self._user is not None and self._user.asks_user
+
     async def apply(self, request: Outgoing, context: ToolContext, clients: HttpClients) -> Used | None:
         """Puts the credential into a request, if there is one; None where the user has to be asked for it."""
         if self.scheme is None:

@@ -17,10 +17,12 @@ from runwright.config import RunConfig, StreamingMode
 from runwright.durable import RunRecord
 from runwright.errors import RunCancelledError, RunwrightError
 from runwright.event import Event
+from runwright.invocation import REQUEST_CREDENTIAL
 from runwright.plugin import BasePlugin, PluginManager
 from runwright.run import Run
 from runwright.runner import Runner
 from runwright.session import Session
+from runwright.types import Content, FunctionCall
 
 Ending = Literal["done", "failed", "cancelled"]
 T = TypeVar("T")
@@ -68,9 +70,11 @@ class Conversation:
         self.session = session or clock.new_id()
         self.failure: str | None = None
         """Why the last run failed."""
+        self.requests: list[FunctionCall] = []
+        """The credentials that the last run asked for."""
         self._loop = asyncio.Runner()
 
-    def ask(self, message: str | None, screen: Screen, *, invocation_id: str | None = None) -> Ending:
+    def ask(self, message: str | Content | None, screen: Screen, *, invocation_id: str | None = None) -> Ending:
         """Runs a message, or goes on with a run, and shows it; why it failed is then in ``failure``.
 
         Ctrl-C cancels the run; once more, and ``KeyboardInterrupt`` is raised.
@@ -90,8 +94,8 @@ class Conversation:
         session_id = None if in_any_session else self.session
         return self._loop.run(self.runner.recover(user_id=self.user, session_id=session_id))
 
-    async def _ask(self, message: str | None, screen: Screen, invocation_id: str | None) -> Ending:
-        self.failure = None
+    async def _ask(self, message: str | Content | None, screen: Screen, invocation_id: str | None) -> Ending:
+        self.failure, self.requests = None, []
         try:
             run = self.runner.start(
                 user_id=self.user,
@@ -102,6 +106,8 @@ class Conversation:
             )
             with screen.running(), _cancelled_by_ctrl_c(run):
                 async for event in run:
+                    calls = event.get_function_calls() if event.long_running_tool_ids else ()
+                    self.requests.extend(call for call in calls if call.name == REQUEST_CREDENTIAL)
                     _show(screen, event)
         except ReaderLeftError:
             raise

@@ -21,6 +21,7 @@ from rich.text import Text
 from runwright.cli.console import clean, describe_result, value_text
 from runwright.cli.meter import Cost, Meter
 from runwright.event import Event
+from runwright.invocation import CALLS_TO_USER
 from runwright.types import FunctionCall, FunctionResponse, text_of
 
 Describe = Callable[[str, dict[str, Any]], str]
@@ -137,6 +138,8 @@ class Display:
             self._name(event.author)
             self.console.print(self._answer(text) if self._is_drawn else Text(f"{text}\n"))
         for call in event.get_function_calls():
+            if call.name in CALLS_TO_USER:  # asked by those who have the answer
+                continue
             self._calls[call.id or ""] = call
             if not self._is_drawn:
                 self.console.print(Text.assemble(f"{self._call} ", _called(call)))

@@ -85,12 +85,17 @@ class Meter(BasePlugin):
     async def after_tool_callback(
         self, *, tool: "BaseTool", tool_args: dict[str, Any], tool_context: "ToolContext", result: dict[str, Any]
     ) -> None:
-        self._calls[tool_context.function_call_id or ""].append(time.perf_counter())
+        self._ended(tool_context)
 
     async def on_tool_error_callback(
         self, *, tool: "BaseTool", tool_args: dict[str, Any], tool_context: "ToolContext", error: Exception
     ) -> None:
-        self._calls[tool_context.function_call_id or ""].append(time.perf_counter())
+        self._ended(tool_context)
+
+    def _ended(self, tool_context: "ToolContext") -> None:
+        times = self._calls.get(tool_context.function_call_id or "")
+        if times is not None:  # otherwise it was declined, or answered before it began
+            times.append(time.perf_counter())
 
 
 def _many(number: int, thing: str) -> str:

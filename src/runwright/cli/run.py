@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``runwright run``: talks to the agent of a program."""
 
+import getpass
 import importlib
 import sys
 from collections.abc import Generator
@@ -14,8 +15,9 @@ from runwright.agent import BaseAgent
 from runwright.agents.llm import LlmAgent
 from runwright.app import App
 from runwright.cli import INTERRUPTED
-from runwright.cli.console import new_console, show_error
+from runwright.cli.console import clean, new_console, show_error
 from runwright.cli.conversation import Conversation, Ending, Screen
+from runwright.cli.credentials import ask_credential
 from runwright.cli.display import Display
 from runwright.cli.loading import Program, load_program
 from runwright.cli.meter import Meter
@@ -24,6 +26,7 @@ from runwright.event import Event
 from runwright.model import LLMRegistry
 from runwright.session import Session
 from runwright.sessions.in_memory import InMemorySessionService
+from runwright.types import Content, FunctionResponse, Part
 
 _CODES: dict[Ending, int] = {"done": 0, "failed": 1, "cancelled": INTERRUPTED}
 
@@ -84,9 +87,10 @@ def run(
     with Conversation(program.agent, services=services, plugins=plugins, user=user, session=session) as talk:
         if resume:
             invocation_id = _interrupted_run(talk, in_any_session=session is None)
-            return _CODES[_told(talk, talk.ask(None, screen, invocation_id=invocation_id), screen)]
+            ending = _told(talk, talk.ask(None, screen, invocation_id=invocation_id), screen)
+            return _CODES[_with_credentials(talk, ending, screen)]
         if message is not None:
-            return _CODES[_told(talk, talk.ask(message, screen), screen)]
+            return _CODES[_with_credentials(talk, _told(talk, talk.ask(message, screen), screen), screen)]
         return _interactive(talk, screen, _root(program).name)
 
 
@@ -132,6 +136,35 @@ def _told(talk: Conversation, ending: Ending, screen: Screen) -> Ending:
     return ending
 
 
+def _with_credentials(talk: Conversation, ending: Ending, screen: Screen) -> Ending:
+    """Go on with the credentials that a run asks for, while somebody is there to give them."""
+    display = screen if isinstance(screen, Display) else None
+    stream = sys.stdout if display is not None and sys.stdout.isatty() else sys.stderr
+    console = new_console(stream)
+
+    def read_secret(prompt: str) -> str | None:
+        with suppress(EOFError):
+            return getpass.getpass(prompt, stream)
+        return None
+
+    while ending == "done" and talk.requests:
+        if not sys.stdin.isatty():
+            show_error("A tool needs a credential, and nobody is at a terminal to give it. Run it on a terminal.")
+            return "failed"
+        parts: list[Part] = []
+        for request in talk.requests:
+            given = ask_credential(
+                request.args or {},
+                lambda line: console.print(clean(line), soft_wrap=True, markup=False, highlight=False),
+                lambda prompt: _line(prompt, stream),
+                read_secret,
+            )
+            answer = FunctionResponse(id=request.id, name=request.name, response=given)
+            parts.append(Part(function_response=answer))
+        ending = _told(talk, talk.ask(Content(role="user", parts=parts), screen), screen)
+    return ending
+
+
 # --- talking
 
 
@@ -152,7 +185,7 @@ def _interactive(talk: Conversation, screen: Screen, name: str) -> int:
         if display is not None and not by_hand:
             display.question(text)
         said = True
-        ending = _told(talk, talk.ask(text, screen), screen)
+        ending = _with_credentials(talk, _told(talk, talk.ask(text, screen), screen), screen)
         if not by_hand:
             code = max(code, _CODES[ending])
             if ending == "cancelled":
@@ -167,8 +200,13 @@ def _next_line(display: Display | None, by_hand: bool) -> str | None:
     if not by_hand:
         return sys.stdin.readline() or None
     prompt = display.prompt if display is not None else "> "
+    return _line(prompt, sys.stdout if display is not None and sys.stdout.isatty() else sys.stderr)
+
+
+def _line(prompt: str, stream: Any) -> str | None:
+    """Read a line from the terminal; None where there are no more."""
     try:
-        with _prompting_on(sys.stdout if display is not None and sys.stdout.isatty() else sys.stderr):
+        with _prompting_on(stream):
             return input(prompt)
     except EOFError:
         print(file=sys.stderr)

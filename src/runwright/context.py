@@ -24,6 +24,9 @@ else:
     credential_request = LazyModule("runwright.credential_request")
 
 
+_NO_RESPONSES: Mapping[str, AuthCredential] = MappingProxyType({})
+
+
 class ReadonlyContext:
     """What an instruction may look at."""
 
@@ -112,7 +115,7 @@ class Context(ReadonlyContext):
         self._actions = EventActions() if event_actions is None else event_actions
         self.function_call_id = function_call_id
         self.tool_confirmation = tool_confirmation
-        self.auth_responses: Mapping[str, AuthCredential] = {}
+        self.auth_responses = _NO_RESPONSES
         self._state: State | None = None
 
     @property

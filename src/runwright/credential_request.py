@@ -17,7 +17,7 @@ from runwright.errors import ConfigurationError, InputValidationError
 from runwright.oauth import authorization, code_of, is_oauth
 
 _OF_ANSWER = ("access_token", "refresh_token", "id_token", "expires_at", "expires_in", "redirect_uri")
-_OF_REQUEST = ("state", "code_verifier")
+_OF_REQUEST = ("state", "code_verifier", "code_challenge_method")
 
 
 def keyed(auth_config: AuthConfig) -> AuthConfig:

@@ -74,11 +74,14 @@ def authorization(config: AuthConfig) -> AuthCredential:
     if client.get("auth_uri"):  # the program has made the URL itself
         state = client.get("state") or query_of(str(client["auth_uri"])).get("state")
         return AuthCredential(auth_type=made.auth_type, oauth2={**shown, **({"state": state} if state else {})})
+    if client.get("code_challenge_method") not in (None, _CHALLENGE_METHOD):
+        raise ConfigurationError(f"The code_challenge_method is {_CHALLENGE_METHOD}: leave it out, or set that")
     state = secrets.token_urlsafe(24)
     verifier = client.get("code_verifier") or _derived_verifier(client, state)
     if verifier is None:
         verifier = shown["codeVerifier"] = secrets.token_urlsafe(48)
     shown |= {"authUri": _authorization_url(config, client, state, verifier), "state": state}
+    shown["codeChallengeMethod"] = _CHALLENGE_METHOD
     return AuthCredential(auth_type=made.auth_type, oauth2=shown)
 
 
@@ -109,15 +112,17 @@ def _authorization_url(config: AuthConfig, client: Mapping[str, Any], state: str
 
 
 def verifier_of(client: Mapping[str, Any], answered: Mapping[str, Any]) -> str | None:
-    """The PKCE verifier of an authorization.
+    """The PKCE verifier of an authorization; None where the program made the URL itself, and has none.
 
     Args:
         client: The program's own credential, its names in snake case.
         answered: What the user's answer was kept as, the same.
     """
-    known = client.get("code_verifier") or answered.get("code_verifier")
-    state = answered.get("state")
-    return known or (_derived_verifier(client, state) if state else None)
+    if known := client.get("code_verifier") or answered.get("code_verifier"):
+        return known
+    if not answered.get("code_challenge_method"):
+        return None
+    return _derived_verifier(client, str(answered.get("state") or ""))
 
 
 def _derived_verifier(client: Mapping[str, Any], state: str) -> str | None:

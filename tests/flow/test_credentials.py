@@ -443,6 +443,33 @@ async def test_stopped_after_any_event_the_run_ends_the_same(count: int) -> None
     assert types.text_of(events[-1].content) == "done"
 
 
+async def test_an_answer_that_is_sent_again_after_a_crash_is_still_a_yes() -> None:
+    pets = Pets()
+    credentials = InMemoryCredentialService()
+
+    def made(service: Any) -> Runner:
+        def reply(request: Any) -> Any:
+            return "done" if len(request.contents) > 1 else call("pets")
+
+        agent = Agent(name="a", model=FunctionModel(reply), tools=[FunctionTool(pets.pets, on_resume="replay")])
+        return runner_of(agent, service, credential_service=credentials)
+
+    service = InMemorySessionService()
+    async with made(service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        await runner.run_async(**WHO, new_message=answer(request, key_of()))
+    whole = await log_of(service)
+    assert whole[3].author == "user"
+    service = InMemorySessionService()
+    session = await service.create_session(**KEY)
+    for event in whole[:4]:
+        await service.append_event(session, event.private_copy())
+    async with made(service) as runner:
+        events = await runner.run_async(**WHO, new_message=answer(request, key_of("another")))
+    assert answers(events) == [{"pets": "all"}]
+    assert [one.api_key for one in pets.given] == [SECRET, SECRET]
+
+
 async def test_a_credential_can_be_asked_for_in_a_tool_only() -> None:
     def before(callback_context: ToolContext) -> None:
         callback_context.request_credential(API_KEY)

@@ -35,7 +35,7 @@ class AuthorizationServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.expires_in: int | None = 3600
+        self.expires_in: int | str | None = 3600
         self.rotates = True
         self.seconds = 0.0
         self.says_no = False

@@ -20,6 +20,7 @@ from runwright import (
     InMemoryCredentialService,
     InMemorySessionService,
     OpenAPIToolset,
+    RestApiTool,
     Runner,
     SessionStateCredentialService,
     ToolContext,
@@ -260,6 +261,43 @@ async def test_a_wrong_client_is_told_without_its_secret(talk, server):
     (told,) = await one.consent()
     assert told["error_type"] == "AUTH_FAILED"
     assert "invalid_client" in told["error"] and "wr0ng" not in told["error"]
+
+
+@pytest.mark.parametrize("expires_in", ["3600", "soon", None])
+async def test_a_server_may_say_in_its_own_way_how_long_a_token_holds(talk, server, expires_in):
+    server.expires_in = expires_in
+    one = talk(toolset(server))
+    await one.say("pets")
+    assert await one.consent() == [PETS]
+    assert await one.say("pets") == [PETS]
+    assert server.grants == ["authorization_code"]
+
+
+async def test_a_tool_made_by_hand_asks_too(talk, server):
+    tool = RestApiTool(
+        "pets",
+        "Lists pets.",
+        {"base_url": server.url, "path": "/pets", "method": "get"},
+        {"operationId": "pets"},
+        allow_private_hosts=True,
+    )
+    tool.configure_auth_scheme(server.scheme())
+    tool.configure_auth_credential(CLIENT)
+    one = talk(tool)
+    assert await one.say("pets") == []
+    assert await one.consent() == [PETS]
+
+
+async def test_an_authorization_server_that_fails_costs_no_consent(talk, server):
+    server.expires_in = 10
+    one = talk(toolset(server))
+    await one.say("pets")
+    await one.consent()
+    works, server.token = server.token, lambda form, authorization: (500, {"error": "server_error"})
+    (told,) = await one.say("pets")
+    assert told["error_type"] == "AUTH_FAILED" and one.asked == []
+    server.token = works
+    assert await one.say("pets") == [PETS]
 
 
 async def test_a_client_may_exchange_the_code_itself(talk, server):

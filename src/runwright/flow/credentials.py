@@ -27,7 +27,8 @@ else:
 async def take_credentials(ctx: InvocationContext, message: Content, actions: EventActions) -> Content:
     """Keeps the credentials that a message answers requests with; gives the message without them.
 
-    Only the first answer to a request counts, and only to one that the engine made in this session.
+    Only the first answer to a request counts, and only to one that the engine made in this session; a later one is
+    stored as the first was.
 
     Args:
         actions: What the service writes to the session's state goes here.
@@ -45,11 +46,9 @@ async def take_credentials(ctx: InvocationContext, message: Content, actions: Ev
             parts.append(part)
             continue
         request = asked[answer.id]
-        if request is None or answer.id in answered:
-            told: dict[str, Any] = {"status": "ignored"}
-        else:
-            answered.add(answer.id)
-            told = await _keep(ctx, request, answer.response or {}, actions)
+        told = {"status": "ignored"} if request is None else answered.get(answer.id)
+        if told is None and request is not None:
+            told = answered[answer.id] = await _keep(ctx, request, answer.response or {}, actions)
         parts.append(Part(function_response=FunctionResponse(id=answer.id, name=REQUEST_CREDENTIAL, response=told)))
     return Content(role=message.role, parts=parts)
 
@@ -63,20 +62,22 @@ async def given_credentials(ctx: InvocationContext, keys: Iterable[str]) -> dict
     return {key: credential for key, credential in found.items() if credential is not None}
 
 
-def _requests(events: Sequence[Event]) -> tuple[dict[str | None, AuthConfig | None], set[str | None]]:
+def _requests(
+    events: Sequence[Event],
+) -> tuple[dict[str | None, AuthConfig | None], dict[str | None, dict[str, Any] | None]]:
     """What was asked for, by the calls' ids (None where it was not the engine that asked), and what was answered."""
     asked: dict[str | None, AuthConfig | None] = {}
-    answered: set[str | None] = set()
+    answered: dict[str | None, dict[str, Any] | None] = {}
     for event in events:
         for call in event.get_function_calls():
             if call.name == REQUEST_CREDENTIAL:
-                asked[call.id] = auth_config_of(call) if is_engines_question(call, event) else None
-                answered.discard(call.id)
-        answered.update(answer.id for answer in event.get_function_responses() if answer.id in asked)
+                asked[call.id] = _auth_config_of(call) if is_engines_question(call, event) else None
+                answered.pop(call.id, None)
+        answered.update({one.id: one.response for one in event.get_function_responses() if one.id in asked})
     return asked, answered
 
 
-def auth_config_of(request: FunctionCall) -> AuthConfig:
+def _auth_config_of(request: FunctionCall) -> AuthConfig:
     """What a call of :data:`REQUEST_CREDENTIAL` asks for."""
     return AuthConfig.model_validate((request.args or {}).get("authConfig") or {})
 

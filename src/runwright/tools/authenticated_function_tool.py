@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from runwright.context import ToolContext
 from runwright.credential import AuthConfig
+from runwright.errors import ToolExecutionError
 from runwright.tool import FunctionTool
 from runwright.tools.auth.user_credential import PENDING, UserCredential
 
@@ -48,6 +49,10 @@ class AuthenticatedFunctionTool(FunctionTool):
         if self._credential is not None:
             credential = await self._credential.ready(tool_context) or await self._credential.of_program()
             if credential is None:
+                if self._credential.was_asked(tool_context):
+                    raise ToolExecutionError(
+                        "The credential that the user gave does not hold any more", "AUTH_REQUIRED"
+                    )
                 await self._credential.ask(tool_context)
                 return self._response
         return await self.invoke(args, tool_context, {"credential": credential})

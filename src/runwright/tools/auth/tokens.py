@@ -111,7 +111,7 @@ async def fetch_token(url: str, form: Json, client: Mapping[str, Any], clients: 
 def ends_soon(credential: AuthCredential) -> bool:
     """Whether a token has ended, or is about to."""
     ends = snake_cased(credential.oauth2).get("expires_at")
-    return bool(ends) and float(str(ends)) <= now() + SECONDS_BEFORE_END
+    return isinstance(ends, int | float) and ends <= now() + SECONDS_BEFORE_END
 
 
 def basic(user: str, password: str) -> str:
@@ -143,7 +143,7 @@ class TokenCache:
             if known is None or known[1] <= time.monotonic():
                 form = {"grant_type": "client_credentials", "scope": scopes, "audience": given.get("audience")}
                 answer = await fetch_token(url, form, given, clients)
-                seconds = float(answer.get("expires_in") or _SECONDS_IF_UNSAID)
+                seconds = _seconds(answer) or _SECONDS_IF_UNSAID
                 leeway = min(SECONDS_BEFORE_END, seconds / 2)
                 known = self._tokens[key] = (str(answer["access_token"]), time.monotonic() + seconds - leeway)
             return known[0]
@@ -171,8 +171,16 @@ def client_flow(scheme: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _fresh(answer: Json) -> Json:
     fresh = {name: answer[name] for name in ("access_token", "refresh_token", "id_token") if answer.get(name)}
-    seconds = answer.get("expires_in")
-    return {**fresh, "expires_at": int(now() + float(seconds))} if seconds else fresh
+    seconds = _seconds(answer)
+    return fresh if seconds is None else {**fresh, "expires_at": int(now() + seconds)}
+
+
+def _seconds(answer: Json) -> float | None:
+    """How long a token holds; there are servers that say it as a text."""
+    try:
+        return float(answer.get("expires_in") or 0) or None
+    except (TypeError, ValueError):
+        return None
 
 
 def _needed(url: str | None) -> str:

@@ -27,6 +27,8 @@ _GRACE_SECONDS = 5.0
 """That a cancelled call waits for a token which is on its way: one that is not kept may be lost for good."""
 
 _WAITS = (0.1, 0.4, 0.8)
+"""How many seconds to wait each time for what another process may be about to keep."""
+
 _METHODS = "token_endpoint_auth_methods_supported"
 _Answer = TypeVar("_Answer")
 

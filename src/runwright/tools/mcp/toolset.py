@@ -149,10 +149,11 @@ class McpToolset(BaseToolset):
             McpTool(tool, self, on_resume=self._on_resume, require_confirmation=self._require_confirmation)
             for tool in sorted(listed, key=lambda tool: tool.name)
         ]
-        headers = await self._headers(readonly_context) if self._use_mcp_resources else {}
-        if self._use_mcp_resources and await server.has_resources(headers):
-            resources = await server.list_resources(headers)
-            tools.append(McpResourceTool([resource.name for resource in resources], self))
+        if self._use_mcp_resources:
+            headers = await self._headers(readonly_context)
+            if await server.has_resources(headers):
+                resources = await server.list_resources(headers)
+                tools.append(McpResourceTool([resource.name for resource in resources], self))
         return tools
 
     async def call_tool(

@@ -31,7 +31,6 @@ from runwright.types import FunctionDeclaration
 HeaderProvider = Callable[[ReadonlyContext], dict[str, str]]
 ClientFactory = Callable[[], Any]
 
-_NO_CREDENTIAL = "The user's credential was not accepted."
 SECONDS = 60.0
 """That one call may take, redirects and tokens included, where nothing else is said."""
 
@@ -214,7 +213,9 @@ class RestApiTool(BaseTool):
         authorization = self._authorization
         used = await authorization.apply(request, context, clients)
         if used is None:
-            return await authorization.ask(context) or {"error": _NO_CREDENTIAL}
+            if (pending := await authorization.ask(context)) is None:
+                raise ToolExecutionError("The credential that the user gave does not hold any more", "AUTH_REQUIRED")
+            return pending
         answer = await clients.send(request)
         if answer.status == 401 and await authorization.renew(used, context):
             used = await authorization.apply(again, context, clients)

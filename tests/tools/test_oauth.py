@@ -395,6 +395,12 @@ async def test_users_are_asked_for_their_own_key(talk):
     assert "my-own" not in await one.log()
 
 
+async def test_without_a_client_there_is_nobody_to_ask_with(talk, server):
+    one = talk(toolset(server, client=None, credential_key="pets"))
+    (told,) = await one.say("pets")
+    assert told["error_type"] == "HTTP_401" and one.asked == []
+
+
 # --- functions
 
 

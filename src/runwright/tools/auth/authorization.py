@@ -61,8 +61,7 @@ class Authorization:
             return
         config = AuthConfig(auth_scheme=scheme, raw_auth_credential=credential, credential_key=credential_key or "")
         user = UserCredential(config, clients=self._clients)
-        has_client = credential is not None and bool(snake_cased(credential.oauth2).get("client_id"))
-        if credential_key or (is_oauth(scheme) and has_client and user.asks_user):
+        if credential_key or (is_oauth(scheme) and user.asks_user):
             self._user = user
 
     @property

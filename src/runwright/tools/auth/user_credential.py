@@ -65,14 +65,17 @@ class UserCredential:
 
     @property
     def asks_user(self) -> bool:
-        """Whether it is a user who gives this credential, rather than the program, which has a key, token or client."""
+        """Whether it is a user who gives this credential, rather than the program, which has a key, token or client.
+
+        Of OAuth, the program has to have a client to ask users with.
+        """
         raw = self.config.raw_auth_credential
         scheme = self.config.auth_scheme
         if not is_oauth(scheme):
             return raw is None or not (raw.api_key or raw.http)
-        if raw is not None and (raw.http or snake_cased(raw.oauth2).get("access_token")):
-            return False
-        return client_flow(scheme) is None
+        client = snake_cased(None if raw is None else raw.oauth2)
+        is_programs = raw is not None and bool(raw.http or client.get("access_token"))
+        return bool(client.get("client_id")) and not is_programs and client_flow(scheme) is None
 
     async def of_program(self) -> AuthCredential | None:
         """The program's own credential, with its token, where no user has to be asked."""

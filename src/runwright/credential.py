@@ -61,7 +61,8 @@ class AuthConfig(Record, kw_only=True):
         raw_auth_credential: What the program holds, such as an OAuth client.
         exchanged_auth_credential: What the user's consent gave.
         credential_key: The name that the credential is kept under, for (app, user). Where it is empty, what asks users
-            for credentials makes one of the scheme and the client.
+            for credentials makes one of the scheme and the client. Give one where several services have the same
+            scheme, as a header for keys: what has one name is one credential.
     """
 
     auth_scheme: dict[str, Any] = {}

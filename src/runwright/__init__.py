@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from runwright.tools.agent_tool import AgentTool as AgentTool
     from runwright.tools.artifacts import LoadArtifactsTool as LoadArtifactsTool
     from runwright.tools.artifacts import load_artifacts as load_artifacts
+    from runwright.tools.authenticated_function_tool import AuthenticatedFunctionTool as AuthenticatedFunctionTool
     from runwright.tools.crewai import CrewaiTool as CrewaiTool
     from runwright.tools.langchain import LangchainTool as LangchainTool
     from runwright.tools.mcp import McpToolset as McpToolset
@@ -200,6 +201,7 @@ _HOMES = {
     "tools.artifacts": ("LoadArtifactsTool", "load_artifacts"),
     "tools.crewai": ("CrewaiTool",),
     "tools.langchain": ("LangchainTool",),
+    "tools.authenticated_function_tool": ("AuthenticatedFunctionTool",),
     "tools.mcp": ("McpToolset",),
     "tools.memory": ("LoadMemoryTool", "PreloadMemoryTool", "load_memory", "preload_memory"),
     "tools.native": ("GoogleSearchTool", "UrlContextTool", "google_search", "url_context"),

@@ -12,6 +12,7 @@ from runwright.credential import AuthConfig, AuthCredential, BaseCredentialServi
 from runwright.errors import ConfigurationError, InputValidationError
 from runwright.event import Event, EventActions, ToolConfirmation
 from runwright.invocation import InvocationContext
+from runwright.lazy import LazyModule
 from runwright.memory import BaseMemoryService, MemoryEntry, SearchMemoryResponse
 from runwright.scope import Cancellation
 from runwright.session import Session
@@ -19,7 +20,13 @@ from runwright.state import State
 from runwright.types import Content, Part
 
 if TYPE_CHECKING:
+    from runwright import credential_request
     from runwright.agent import BaseAgent
+else:
+    credential_request = LazyModule("runwright.credential_request")
+
+
+_NO_RESPONSES: Mapping[str, AuthCredential] = MappingProxyType({})
 
 
 _making = threading.Lock()
@@ -104,9 +111,20 @@ class Context(ReadonlyContext):
         function_call_id: The id of the call, for a tool.
         tool_confirmation: The user's answer, for a tool that needed confirmation or asked for it.
         progress: What a tool call reports through, where the engine passes on what it reports.
+
+    Attributes:
+        auth_responses: The credentials that the user gave for this call, by their keys, see ``get_auth_response``.
     """
 
-    __slots__ = ("_actions", "_cancellation", "_state", "function_call_id", "progress", "tool_confirmation")
+    __slots__ = (
+        "_actions",
+        "_cancellation",
+        "_state",
+        "auth_responses",
+        "function_call_id",
+        "progress",
+        "tool_confirmation",
+    )
 
     def __init__(
         self,
@@ -121,6 +139,7 @@ class Context(ReadonlyContext):
         self._actions = EventActions() if event_actions is None else event_actions
         self.function_call_id = function_call_id
         self.tool_confirmation = tool_confirmation
+        self.auth_responses = _NO_RESPONSES
         self._state: State | None = None
         self.progress = progress
         self._cancellation: Cancellation | None = None
@@ -220,6 +239,31 @@ class Context(ReadonlyContext):
         asked = ToolConfirmation(hint=hint or "", payload=payload, memo=memo)
         self._actions.requested_tool_confirmations[self.function_call_id] = asked
 
+    def request_credential(self, auth_config: AuthConfig) -> None:
+        """Has the user asked for a credential that this tool call needs; what the tool returns now is not looked at.
+
+        When the user has given it, the tool is called again with the same arguments, and :meth:`get_auth_response` has
+        it; so has the credential service (:meth:`load_credential`), for this user's later calls and sessions. A user
+        who gives none ends the matter: the tool is not called again, and the model is told. The user is sent
+        ``auth_config`` without its secrets, and for OAuth with the URL to open.
+
+        Raises:
+            InputValidationError: This is not a tool call.
+            ConfigurationError: ``auth_config`` does not say enough to ask the user.
+        """
+        if not self.function_call_id:
+            raise InputValidationError("request_credential asks for what a tool call needs: use it in a tool")
+        request = credential_request.credential_request(auth_config)
+        asked = request.model_dump(mode="json", by_alias=True, exclude_none=True)
+        self._actions.requested_auth_configs[self.function_call_id] = asked
+
+    def get_auth_response(self, auth_config: AuthConfig) -> AuthCredential | None:
+        """What the user gave when this tool call asked for it: a key or token, or for OAuth the code to get one with.
+
+        Exchanging a code takes a request, which ``AuthenticatedFunctionTool`` and the toolsets make.
+        """
+        return self.auth_responses.get(credential_request.keyed(auth_config).credential_key)
+
     # --- artifacts
 
     async def save_artifact(self, filename: str, artifact: Part, custom_metadata: dict[str, Any] | None = None) -> int:
@@ -309,11 +353,11 @@ class Context(ReadonlyContext):
 
     async def load_credential(self, auth_config: AuthConfig) -> AuthCredential | None:
         """The user's credential for ``auth_config``, or None."""
-        return await self._credentials.load_credential(auth_config, self)
+        return await self._credentials.load_credential(_keyed(auth_config), self)
 
     async def save_credential(self, auth_config: AuthConfig) -> None:
         """Keeps the user's credential of ``auth_config``."""
-        await self._credentials.save_credential(auth_config, self)
+        await self._credentials.save_credential(_keyed(auth_config), self)
 
     @property
     def _credentials(self) -> BaseCredentialService:
@@ -343,6 +387,10 @@ class Context(ReadonlyContext):
         for event in events:
             self.actions.artifact_delta.update(event.actions.artifact_delta)
         return events
+
+
+def _keyed(auth_config: AuthConfig) -> AuthConfig:
+    return auth_config if auth_config.credential_key else credential_request.keyed(auth_config)
 
 
 CallbackContext = Context

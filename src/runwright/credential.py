@@ -2,10 +2,21 @@
 """AuthCredential: what opens a door; BaseCredentialService: where one user's credentials are kept."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, Self, cast
 
-from runwright.errors import StorageError
+import msgspec
+
+from runwright.errors import ConfigurationError, StorageError
 from runwright.record import Record
+
+_NOT_SECRET = frozenset(
+    (
+        *("client_id", "token_endpoint_auth_method", "redirect_uri", "scope", "scopes", "audience", "prompt"),
+        *("auth_uri", "state", "nonce", "code_challenge_method", "expires_at", "expires_in"),
+    )
+)
+"""What of ``AuthCredential.oauth2`` anybody may see."""
 
 
 class AuthCredential(Record, kw_only=True):
@@ -30,6 +41,17 @@ class AuthCredential(Record, kw_only=True):
         """Without the secrets: it may end up in a log."""
         return f"AuthCredential(auth_type={self.auth_type!r}, ...)"
 
+    def redacted(self) -> Self:
+        """A copy without what is secret, to be sent and stored, with the names that ``oauth2`` has on the wire."""
+        http: dict[str, Any] | None = None
+        oauth2: dict[str, Any] | None = None
+        if self.http is not None:
+            http = {"scheme": self.http.get("scheme") or "bearer", "credentials": {}}
+        if self.oauth2 is not None:
+            public = {name: value for name, value in snake_cased(self.oauth2).items() if name in _NOT_SECRET}
+            oauth2 = {_camel_case(name): value for name, value in public.items()}
+        return type(self)(auth_type=self.auth_type, resource_ref=self.resource_ref, http=http, oauth2=oauth2)
+
 
 class AuthConfig(Record, kw_only=True):
     """What a tool asks the user for, and what came of it.
@@ -38,7 +60,9 @@ class AuthConfig(Record, kw_only=True):
         auth_scheme: The OpenAPI security scheme.
         raw_auth_credential: What the program holds, such as an OAuth client.
         exchanged_auth_credential: What the user's consent gave.
-        credential_key: The name that the credential is kept under, for (app, user).
+        credential_key: The name that the credential is kept under, for (app, user). Where it is empty, what asks users
+            for credentials makes one of the scheme and the client. Give one where several services have the same
+            scheme, as a header for keys: what has one name is one credential.
     """
 
     auth_scheme: dict[str, Any] = {}
@@ -88,3 +112,48 @@ class BaseCredentialService(ABC):
 
     async def close(self) -> None:
         """Gives back what the service holds. Call it once, at the end."""
+
+
+def as_scheme(scheme: Any) -> dict[str, Any] | None:
+    """A security scheme in its JSON form, of a dict, its text, or a model of it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    value = _as_json(scheme)
+    if value and not isinstance(value.get("type"), str):
+        raise ConfigurationError("auth_scheme is an OpenAPI security scheme: an object with a 'type'")
+    return value
+
+
+def as_credential(credential: Any) -> AuthCredential | None:
+    """A credential of a dict, its text, or a model of it."""
+    if credential is None or isinstance(credential, AuthCredential):
+        return credential
+    return AuthCredential.model_validate(_as_json(credential))
+
+
+def snake_cased(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A dict with its names in snake case, whichever spelling they came in, and nothing that is None."""
+    return {snake_case(name): value for name, value in (given or {}).items() if value is not None}
+
+
+def snake_case(name: str) -> str:
+    """``clientId`` as ``client_id``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _as_json(value: Any) -> dict[str, Any] | None:
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else dict(cast("Mapping[str, Any]", value))
+    if isinstance(value, str):
+        return msgspec.json.decode(value, type=dict[str, Any])
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise ConfigurationError(f"{type(value).__name__} is no auth scheme or credential: give a dict")
+    return dump(mode="json", by_alias=True, exclude_none=True)

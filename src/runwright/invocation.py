@@ -38,7 +38,13 @@ REQUEST_CONFIRMATION = "adk_request_confirmation"
 CODE_EXECUTION = "code_execution"
 """What the running of code is called in the ledger."""
 
-CALLS_TO_USER = frozenset({"adk_request_input", REQUEST_CONFIRMATION})
+REQUEST_CREDENTIAL = "adk_request_credential"
+"""Asks the user for a credential that a tool call needs. Source: ADK's wire format."""
+
+QUESTIONS = frozenset({REQUEST_CONFIRMATION, REQUEST_CREDENTIAL})
+"""What asks the user about a tool call, which then waits."""
+
+CALLS_TO_USER = QUESTIONS | {"adk_request_input"}
 """The names of calls that the engine itself makes and the user answers; no model sees them."""
 
 
@@ -50,6 +56,14 @@ def asks_user(event: Event) -> bool:
 def call_asked_about(question: FunctionCall) -> FunctionCall:
     """The call that a question to the user, a call of :data:`REQUEST_CONFIRMATION`, is about."""
     return FunctionCall.model_validate((question.args or {}).get("originalFunctionCall") or {})
+
+
+def ids_asked_about(question: FunctionCall, event: Event) -> list[str]:
+    """The ids of the calls that a question of an event is about: several may need the same credential."""
+    if question.name == REQUEST_CONFIRMATION:
+        return [call_asked_about(question).id or ""]
+    config = (question.args or {}).get("authConfig")
+    return [call_id for call_id, needed in event.actions.requested_auth_configs.items() if needed == config]
 
 
 class OpenCall:
@@ -106,8 +120,9 @@ class Ledger:
                 key = call.id if times == 1 else f"{call.id}#{times}"
                 made = OpenCall(call.id, call.name or "", event.author, event.branch, key=key)
                 self.open_calls[event.branch, call.id] = made
-                if call.name == REQUEST_CONFIRMATION and (asked := self.find(event.branch, call_asked_about(call).id)):
-                    asked.status = "pending"
+                for asked_id in ids_asked_about(call, event) if call.name in QUESTIONS else ():
+                    if (asked := self.find(event.branch, asked_id)) is not None:
+                        asked.status = "pending"
             elif (answer := part.function_response) is not None and answer.id:
                 self.open_calls.pop((event.branch, answer.id), None)
                 if event.author == "user":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of a package that are loaded when they are first used, so that importing it costs only what is used."""
+"""What is loaded when it is first used, so that importing a package costs only what is used."""
 
 import importlib
 import sys
@@ -24,3 +24,18 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return value
 
     return load
+
+
+class LazyModule:
+    """Stands for a module of ours that few runs need, until one of its names is used.
+
+    A type checker is shown the module itself, imported under ``TYPE_CHECKING``.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)

@@ -105,6 +105,8 @@ class Runner:
         self.artifact_service = artifact_service
         self.memory_service = memory_service
         self.credential_service = credential_service
+        self.own_credentials = InMemoryCredentialService()
+        """Keeps what users give while there is no other service for it: no session ever holds it."""
         self._owned: list[Any] = []
         if session_service is None:
             session_service = InMemorySessionService()
@@ -294,7 +296,7 @@ class Runner:
             agent=agent,
             artifact_service=self.artifact_service,
             memory_service=self.memory_service,
-            credential_service=self.credential_service,
+            credential_service=parent.credential_service,
             run_config=parent.run_config.model_copy(update={"get_session_config": None}),
         )
         child.plugin_manager = self.plugin_manager

@@ -7,9 +7,9 @@ import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from runwright.context import Context, ReadonlyContext, ToolContext
 from runwright.errors import ConfigurationError, ToolArgumentsError
@@ -143,6 +143,9 @@ class FunctionTool(BaseTool):
         UnsupportedTypeError: A parameter's type cannot be shown to a model.
     """
 
+    hidden_parameters: ClassVar[tuple[str, ...]] = ("tool_context",)
+    """The names of parameters that the model is not shown."""
+
     def __init__(
         self,
         func: Callable[..., Any],
@@ -159,7 +162,7 @@ class FunctionTool(BaseTool):
         if not callable(func):
             raise ConfigurationError(f"{func!r} cannot be a tool: give a function, a BaseTool or a BaseToolset")
         self.func = func
-        self.signature = Signature.of(func, name=name, hidden=("tool_context",), hidden_type=_is_context)
+        self.signature = Signature.of(func, name=name, hidden=self.hidden_parameters, hidden_type=_is_context)
         super().__init__(
             name=self.signature.name,
             description=self.signature.description if description is None else description,
@@ -195,9 +198,19 @@ class FunctionTool(BaseTool):
         return await super().check_require_confirmation(values, tool_context)
 
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
+        return await self.invoke(args, tool_context, {})
+
+    async def invoke(self, args: dict[str, Any], tool_context: ToolContext, hidden: Mapping[str, Any]) -> Any:
+        """Calls the function.
+
+        Args:
+            args: The arguments as the model gave them.
+            tool_context: For the parameters that take it.
+            hidden: The values of other parameters that the model is not shown.
+        """
         values = self.signature.decode(args)
         for name in self.signature.hidden:
-            values[name] = tool_context
+            values[name] = hidden.get(name, tool_context)
         if self._is_generator:
             result = None
             async with aclosing(self.func(**values)) as steps:

@@ -12,6 +12,7 @@ from runwright.config import RunConfig
 from runwright.ending import Ending
 from runwright.errors import InputValidationError, InvocationNotFoundError, RunCancelledError
 from runwright.event import Event, EventActions
+from runwright.flow.credentials import take_credentials
 from runwright.invocation import InvocationContext, new_invocation_id
 from runwright.log import RunLog
 from runwright.request import RunRequest
@@ -178,7 +179,7 @@ class Turn:
             invocation_id=resumed or request.invocation_id or new_invocation_id(),
             artifact_service=runner.artifact_service,
             memory_service=runner.memory_service,
-            credential_service=runner.credential_service,
+            credential_service=runner.credential_service or runner.own_credentials,
             plugin_manager=runner.plugin_manager,
             run_config=self._config,
             user_content=self._message or router.user_content(session.events, resumed),
@@ -207,15 +208,18 @@ class Turn:
         """Stores the message; gives its event, and the one that ends the run at once, if a hook says so."""
         plugins, request = ctx.plugin_manager, self._request
         message = self._message
+        actions = EventActions(state_delta=dict(request.state_delta or {}))
+        if message is not None and self._answers:
+            # Before anybody else sees the message.
+            message = ctx.user_content = await take_credentials(ctx, message, actions)
         if message is not None and plugins.listens("on_user_message_callback"):
             answer = await plugins.first_answer(
                 "on_user_message_callback", invocation_context=ctx, user_message=message
             )
             if answer is not None:
                 message = ctx.user_content = to_content(answer)
-        saved: dict[str, int] = {}
         if message is not None and self._config.save_input_blobs_as_artifacts:
-            message, saved = await save_files(
+            message, actions.artifact_delta = await save_files(
                 message,
                 ctx.artifact_service,
                 app_name=ctx.app_name,
@@ -225,12 +229,12 @@ class Turn:
             )
             ctx.user_content = message
         event = None
-        if message is not None or request.state_delta:
+        if message is not None or actions.state_delta:
             event = Event(
                 invocation_id=ctx.invocation_id,
                 author="user",
                 content=message if message is None else Content(role="user", parts=message.parts),
-                actions=EventActions(state_delta=dict(request.state_delta or {}), artifact_delta=saved),
+                actions=actions,
                 branch=router.branch_of_answer(ctx.session.events, message),
             )
         await self._log.begin(ctx.invocation_id, event)

@@ -13,8 +13,8 @@ from runwright import Agent, AuthConfig, AuthCredential, InMemoryRunner, types
 from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
 from runwright.testing import ScriptedModel, call
 from runwright.testing.wire import FaultServer, json_answer
+from runwright.tools.http.guard import is_public
 from runwright.tools.openapi import OpenAPIToolset, RestApiTool
-from runwright.tools.openapi.guard import is_public
 from tests.tools.api_server import CLIENT, KEY, PIXEL, ApiServer, certificates
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: the documents in YAML are not tested")

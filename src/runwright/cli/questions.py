@@ -4,18 +4,21 @@
 Where nobody is at a terminal, nothing is allowed, and what a node wants to know stays open.
 """
 
+import getpass
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from rich.text import Text
 
 from runwright.cli.console import clean, new_console, show_error
+from runwright.cli.credentials import ask_credential
 from runwright.cli.prompting import read_line
 from runwright.errors import InputValidationError
 from runwright.event import Event
-from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, asks_user, call_asked_about
+from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, REQUEST_CREDENTIAL, asks_user, call_asked_about
 from runwright.schema import schema_decoder
 from runwright.types import Content, FunctionCall, FunctionResponse, Part
 
@@ -47,6 +50,7 @@ class Questions:
         self._is_answered = sys.stdin.isatty()
         self._kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
             REQUEST_CONFIRMATION: self._confirm,
+            REQUEST_CREDENTIAL: self._credential,
             "adk_request_input": self._ask,
         }
 
@@ -89,6 +93,13 @@ class Questions:
                 show_error(f"That is not JSON: {error}")
         return payload
 
+    def _credential(self, args: dict[str, Any]) -> dict[str, Any] | None:
+        """A credential that a tool needs; None where nobody can give it."""
+        if not self._is_answered:
+            show_error("A tool needs a credential, and nobody is at a terminal to give it. Run it on a terminal.")
+            return None
+        return ask_credential(args, self._say, self._read, self._read_secret)
+
     def _ask(self, args: dict[str, Any]) -> dict[str, Any] | None:
         """What a node wants to know; None where nobody says."""
         message = str(args.get("message") or "The workflow asks for your input.")
@@ -115,6 +126,14 @@ class Questions:
         lines.extend(Text(f"  {line}", style="dim") for line in clean(hint).splitlines())
         for line in lines:
             self._console.print(line)
+
+    def _say(self, line: str) -> None:
+        self._console.print(clean(line), soft_wrap=True, markup=False, highlight=False)
+
+    def _read_secret(self, prompt: str) -> str | None:
+        with suppress(EOFError):
+            return getpass.getpass(prompt, self._stream)
+        return None
 
     def _read(self, prompt: str) -> str | None:
         return read_line(prompt, self._stream)

@@ -14,8 +14,9 @@ from runwright.errors import (
     ToolExecutionError,
     UnknownToolError,
 )
-from runwright.event import EventActions, ToolConfirmation
-from runwright.flow.pause import Asking, Word, approval, declined, what_became
+from runwright.event import EventActions
+from runwright.flow.credentials import given_credentials
+from runwright.flow.pause import Asking, Word, approval, asked_by_tool, declined, what_became
 from runwright.flow.progress import Progress, Reporter
 from runwright.flow.result import Told, told, told_of
 from runwright.invocation import InvocationContext
@@ -125,6 +126,8 @@ class Call:
         if word is not None:
             if word.is_no:
                 return declined(word), None
+            if word.credential_keys:
+                self._context.auth_responses = await given_credentials(self._ctx, word.credential_keys)
             has_leave = word.holds_for(past, has_ledger=write is not None)
             past = self._past_of(word, past, has_leave)
         if past is not None and not has_leave:
@@ -150,8 +153,7 @@ class Call:
             )
             await write(row)
             result = await self._run_recorded(row)
-        question = self._asked()
-        return result, None if question is None else Asking(question, True, attempts + 1)
+        return result, asked_by_tool(self._context.actions, attempts + 1)
 
     def _past_of(self, word: Word, past: CallRecord | None, has_leave: bool) -> CallRecord | None:
         """What is known of the call where the store has no ledger: whether a word was used, nobody knows."""
@@ -161,18 +163,14 @@ class Call:
             return None
         return CallRecord(invocation_id=self._ctx.invocation_id, call_id=self._entry.key, name=self._tool.name)
 
-    def _asked(self) -> ToolConfirmation | None:
-        """What the tool wants the user asked before it does its work."""
-        asked = self._context.actions.requested_tool_confirmations
-        return asked.get(self._call.id or "") if asked else None
-
     async def _run_recorded(self, row: CallRecord) -> Any:
         """Runs the tool and writes into the ledger what it gave, before anything else is done with it."""
         write = self._ctx.record_call
         assert write is not None
         try:
             result = await self._run()
-            comes_later = self._asked() is not None or (result is None and self._tool.is_long_running)
+            asks = asked_by_tool(self._context.actions, row.attempts) is not None
+            comes_later = asks or (result is None and self._tool.is_long_running)
             given = None if comes_later else told(self._tool, result)
         except Exception as error:
             await write(self._finished(row, told_of(error)))

@@ -10,7 +10,7 @@ from runwright.errors import ToolError
 from runwright.event import Event, EventActions
 from runwright.flow.call import Call, Outcome
 from runwright.flow.output import OutputKeeper, answer_event
-from runwright.flow.pause import question_event, word_on, words
+from runwright.flow.pause import question_events, word_on, words
 from runwright.flow.progress import Progress
 from runwright.invocation import InvocationContext
 from runwright.model import LlmRequest
@@ -80,10 +80,11 @@ class Calls:
                 ctx.spending.mark(event, ctx.ledger)
             yield event
         if asked:
-            question = question_event(ctx, [one[:2] for one in asked], [actions for _, _, actions in asked])
-            if ctx.spending is not None:
-                ctx.spending.mark(question, ctx.ledger)
-            yield question
+            written = [actions for _, _, actions in asked]
+            for question in question_events(ctx, [one[:2] for one in asked], written):
+                if ctx.spending is not None:
+                    ctx.spending.mark(question, ctx.ledger)
+                yield question
         if event is None or asked:
             return
         if event.actions.transfer_to_agent and ctx.handover is not None:

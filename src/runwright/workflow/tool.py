@@ -10,8 +10,8 @@ from typing import Any, cast
 import msgspec
 
 from runwright.durable import CallRecord
-from runwright.errors import InputValidationError, ToolExecutionError
-from runwright.flow.pause import Asking, approval, declined, question_event, what_became, word_on, words
+from runwright.errors import ConfigurationError, InputValidationError, ToolExecutionError
+from runwright.flow.pause import Asking, approval, asked_by_tool, declined, question_events, what_became, word_on, words
 from runwright.flow.progress import Progress
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, FunctionResponse, text_of
@@ -55,7 +55,11 @@ class ToolNode(BaseNode):
         else:
             await make()
         result, question = given[0]
-        yield result if question is None else question_event(run, [(call, question)], [])
+        if question is None:
+            yield result
+        else:
+            for event in question_events(run, [(call, question)], []):
+                yield event
 
     async def _result(self, ctx: NodeContext, call: FunctionCall, args: dict[str, Any]) -> tuple[Any, Asking | None]:
         """What the tool, or a hook in its place, gives; or what the user is to be asked before it can."""
@@ -90,8 +94,12 @@ class ToolNode(BaseNode):
             result = await hooks.first_answer("on_tool_error_callback", **offered, error=error)
             if result is None:
                 raise
-        asked = ctx.actions.requested_tool_confirmations.get(ctx.node_path)
-        return result, None if asked is None else Asking(asked, True, attempts + 1)
+        if ctx.actions.requested_auth_configs:
+            raise ConfigurationError(
+                f"Tool {tool.name!r} needs a credential of the user's, which a node of a workflow cannot ask for: give "
+                "it to an agent, or have one ask before"
+            )
+        return result, asked_by_tool(ctx.actions, attempts + 1)
 
     async def _called(self, ctx: NodeContext, args: dict[str, Any], attempt: int) -> Any:
         """What the tool gives; its call has a row in the ledger, where there is one."""

@@ -35,6 +35,7 @@ from runwright.tools.mcp.sampling import sampling_by
 CONNECTION_FAILED = "MCP_CONNECTION_FAILED"
 """The kind of failure of a server that could not be reached, or went away."""
 
+_UNAUTHORIZED = 401
 _NOT_FOUND = 404
 _FIRST_BAD_STATUS = 400
 _GRACE_SECONDS = 5.0
@@ -133,7 +134,8 @@ class Connection:
             reason = reason_of(self._failure)
         if self.status is not None:
             reason += f" (HTTP status {self.status})"
-        return ToolExecutionError(f"The MCP server {where} cannot be reached: {reason}", CONNECTION_FAILED)
+        kind = f"HTTP_{self.status}" if self.status == _UNAUTHORIZED else CONNECTION_FAILED
+        return ToolExecutionError(f"The MCP server {where} cannot be reached: {reason}", kind)
 
     def _give_up(self, why: TimeoutError | None) -> None:
         # Never in the shutdown, be it after a failure or the first cancellation: it would leave a process behind.

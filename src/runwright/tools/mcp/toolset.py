@@ -6,18 +6,21 @@ import importlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
-from runwright.context import ReadonlyContext
-from runwright.errors import ConfigurationError, MissingDependencyError
+from runwright.context import ReadonlyContext, ToolContext
+from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
 from runwright.model import BaseLlm
 from runwright.tool import BaseTool, BaseToolset, OnResume, RequireConfirmation, ToolFilter
+from runwright.tools.mcp.credentials import UNAUTHORIZED, AuthorizeTool, Credentials, GivenCredential
 from runwright.tools.mcp.parameters import (
     ConnectionParams,
     Progress,
     ServerCommand,
     StdioConnectionParams,
+    shown,
     to_connection_params,
 )
 from runwright.tools.mcp.tool import McpResourceTool, McpTool
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from runwright.tools.mcp.connection import Route
     from runwright.tools.mcp.server import Server
 
+_AUTHORIZE = "authorize"
 _SERVER = "runwright.tools.mcp.server"
 """What knows the SDK."""
 
@@ -49,6 +53,12 @@ class McpToolset(BaseToolset):
             ``SseConnectionParams``; a bare ``StdioServerParameters`` is taken too.
         tool_filter: Names of the tools to keep, or what says of each whether to keep it.
         tool_name_prefix: Put before each name, with ``_`` between.
+        auth_scheme: The OpenAPI security scheme of the server.
+        auth_credential: What opens it: a key or token, or an OAuth client, in whose name users are asked for their
+            consent when a tool is first called. Where the server does not even list its tools without, the model gets
+            one tool that asks, ``authorize``.
+        credential_key: Where the credential service keeps each user's own credential, which goes before
+            ``auth_credential``.
         header_provider: Gives headers for what is asked in a run, beside those of the connection's parameters. Requests
             with different headers go over different connections.
         errlog: Where the standard error of the server's process goes; by default to this process's.
@@ -76,6 +86,9 @@ class McpToolset(BaseToolset):
         connection_params: ConnectionParams | ServerCommand,
         tool_filter: ToolFilter | None = None,
         tool_name_prefix: str | None = None,
+        auth_scheme: Any = None,
+        auth_credential: GivenCredential = None,
+        credential_key: str | None = None,
         header_provider: HeaderProvider | None = None,
         errlog: TextIO | None = None,
         sampling_model: BaseLlm | None = None,
@@ -89,11 +102,15 @@ class McpToolset(BaseToolset):
     ) -> None:
         super().__init__(tool_filter=tool_filter, tool_name_prefix=tool_name_prefix)
         self.connection_params = to_connection_params(connection_params)
-        if header_provider is not None and isinstance(self.connection_params, StdioConnectionParams):
-            raise ConfigurationError("A server over stdio gets no headers: leave header_provider out, or use env")
+        is_stdio = isinstance(self.connection_params, StdioConnectionParams)
+        if is_stdio and (header_provider is not None or auth_scheme is not None):
+            raise ConfigurationError(
+                "A server over stdio gets no headers: leave header_provider and auth_scheme out, or use env"
+            )
         if sampling_model is not None and sampling_callback is not None:
             raise ConfigurationError("Give sampling_model or sampling_callback, not both")
         self.header_provider = header_provider
+        self._credentials = Credentials(auth_scheme, auth_credential, credential_key)
         self._errlog = errlog
         self._sampling_model = sampling_model
         self._sampling_callback = sampling_callback
@@ -106,6 +123,22 @@ class McpToolset(BaseToolset):
         self._server: Server | None = None
         self._making = threading.Lock()
 
+    async def get_selected_tools(self, readonly_context: ReadonlyContext | None = None) -> list[BaseTool]:
+        """The tools as the model sees them; or the one that asks the user for access to them."""
+        if not self._credentials.may_ask() or readonly_context is None:
+            return await super().get_selected_tools(readonly_context)
+        name = f"{self.tool_name_prefix}_{_AUTHORIZE}" if self.tool_name_prefix else _AUTHORIZE
+        authorize = AuthorizeTool(name, shown(self.connection_params), self._authorize)
+        try:
+            tools = await super().get_selected_tools(readonly_context)
+        except ToolExecutionError as error:
+            if error.error_type != UNAUTHORIZED:
+                raise
+            return [authorize]
+        # A call of it waits to be made again: by now the user has answered, and the server lists its tools.
+        waits = any(call.name == name for call in readonly_context.invocation_context.ledger.open_calls.values())
+        return [*tools, authorize] if waits else tools
+
     async def get_tools(self, readonly_context: ReadonlyContext | None = None) -> list[BaseTool]:
         """The server's tools, by name: their order does not depend on the server's.
 
@@ -114,15 +147,19 @@ class McpToolset(BaseToolset):
             ToolExecutionError: The server cannot be reached, or refused.
         """
         server = await self._reach()
-        headers = await self._headers(readonly_context)
-        listed = await server.list_tools(headers)
+        provided = await self._provided(readonly_context)
+        listed = await self._credentials.authorized(
+            readonly_context, lambda headers: server.list_tools({**provided, **headers})
+        )
         tools: list[BaseTool] = [
             McpTool(tool, self, on_resume=self._on_resume, require_confirmation=self._require_confirmation)
             for tool in sorted(listed, key=lambda tool: tool.name)
         ]
-        if self._use_mcp_resources and await server.has_resources(headers):
-            resources = await server.list_resources(headers)
-            tools.append(McpResourceTool([resource.name for resource in resources], self))
+        if self._use_mcp_resources:
+            headers = await self._headers(readonly_context)
+            if await server.has_resources(headers):
+                resources = await server.list_resources(headers)
+                tools.append(McpResourceTool([resource.name for resource in resources], self))
         return tools
 
     async def call_tool(
@@ -135,9 +172,13 @@ class McpToolset(BaseToolset):
             ToolExecutionError: The tool failed, or the server did.
         """
         server = await self._reach()
-        headers = await self._headers(readonly_context)
+        provided = await self._provided(readonly_context)
+        progress = self._progress_of(readonly_context)
         caller = None if readonly_context is None else readonly_context.invocation_context
-        return await server.call_tool(headers, name, args, progress=self._progress_of(readonly_context), caller=caller)
+        return await self._credentials.with_consent(
+            readonly_context,
+            lambda headers: server.call_tool({**provided, **headers}, name, args, progress=progress, caller=caller),
+        )
 
     async def list_resources(self, readonly_context: ReadonlyContext | None = None) -> list[str]:
         """The names of the server's resources."""
@@ -190,6 +231,8 @@ class McpToolset(BaseToolset):
     def _progress_of(self, readonly_context: ReadonlyContext | None) -> Progress | None:
         """Who is told how far a call is; where that is nobody, the server is not asked for it."""
         listeners: list[Progress] = [] if self._progress_callback is None else [self._progress_callback]
+        if isinstance(readonly_context, ToolContext) and readonly_context.function_call_id:
+            listeners.append(partial(_reported, readonly_context))
         if not listeners:
             return None
 
@@ -199,7 +242,20 @@ class McpToolset(BaseToolset):
 
         return told
 
+    async def _authorize(self, tool_context: ToolContext) -> Any:
+        server = await self._reach()
+        provided = await self._provided(tool_context)
+
+        async def listed(headers: Mapping[str, str]) -> dict[str, Any]:
+            await server.list_tools({**provided, **headers})
+            return {"status": "The user has given access."}
+
+        return await self._credentials.with_consent(tool_context, listed)
+
     async def _headers(self, readonly_context: ReadonlyContext | None) -> Mapping[str, str]:
+        return {**await self._provided(readonly_context), **await self._credentials.headers(readonly_context)}
+
+    async def _provided(self, readonly_context: ReadonlyContext | None) -> Mapping[str, str]:
         if self.header_provider is None or readonly_context is None:
             return {}
         headers = self.header_provider(readonly_context)
@@ -233,3 +289,9 @@ def _load() -> ModuleType:
         return importlib.import_module(_SERVER)
     except ImportError as error:
         raise MissingDependencyError(f"mcp cannot be imported ({error}): pip install 'runwright[mcp]'") from error
+
+
+async def _reported(tool_context: ToolContext, progress: float, total: float | None, message: str | None) -> None:
+    """Passes on what a server says of a call, as its client's callback gets it."""
+    said = {"progress": progress, "total": total, "message": message}
+    tool_context.report_progress({name: value for name, value in said.items() if value is not None})

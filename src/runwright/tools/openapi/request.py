@@ -5,13 +5,14 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from runwright.errors import ToolArgumentsError
+from runwright.tools.http.client import Outgoing
 from runwright.tools.openapi.operation import Body, Operation, Parameter, is_json
 from runwright.tools.openapi.spec import Json
 from runwright.tools.openapi.styles import in_header, in_path, in_query, text
@@ -29,31 +30,6 @@ class FileContent:
     data: bytes
     media_type: str
     name: str
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """A request before it is sent.
-
-    Attributes:
-        query: Pairs, quoted already.
-        cookies: Pairs, quoted already.
-        body: Keywords of ``httpx2.AsyncClient.build_request``.
-    """
-
-    method: str
-    url: str
-    query: list[str] = field(default_factory=list[str])
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    cookies: list[str] = field(default_factory=list[str])
-    body: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def whole_url(self) -> str:
-        """The URL with its query."""
-        if not self.query:
-            return self.url
-        return f"{self.url}{'&' if '?' in self.url else '?'}{'&'.join(self.query)}"
 
 
 async def make_request(
@@ -218,8 +194,3 @@ async def _file(given: str, load_file: LoadFile) -> FileContent:
 
 def _kind(body: Body) -> str:
     return body.media_type.partition(";")[0].strip().lower()
-
-
-def cookie_pair(name: str, value: str) -> str:
-    """A cookie as it is sent."""
-    return f"{quote(name, safe='')}={quote(value, safe='')}"

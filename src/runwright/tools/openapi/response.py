@@ -12,7 +12,7 @@ import msgspec
 
 from runwright.context import ToolContext
 from runwright.errors import ToolExecutionError
-from runwright.tools.openapi.client import Answer
+from runwright.tools.http.client import Answer
 from runwright.tools.openapi.operation import is_json
 from runwright.types import Part
 

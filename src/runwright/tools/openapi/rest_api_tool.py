@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, Self
 
 from runwright.context import ReadonlyContext, ToolContext
-from runwright.credential import AuthCredential
+from runwright.credential import AuthCredential, as_scheme
 from runwright.errors import ToolArgumentsError, ToolExecutionError
 from runwright.tool import BaseTool
-from runwright.tools.openapi.auth import Authorization, TokenCache, as_credential, as_scheme
-from runwright.tools.openapi.client import Answer, HttpClients
-from runwright.tools.openapi.guard import AddressGuard
+from runwright.tools.auth.authorization import Authorization, program_credential
+from runwright.tools.auth.tokens import TokenCache
+from runwright.tools.http.client import Answer, HttpClients, Outgoing
+from runwright.tools.http.guard import AddressGuard
 from runwright.tools.openapi.operation import (
     LONGEST_NAME,
     SAFE_METHODS,
@@ -22,7 +23,7 @@ from runwright.tools.openapi.operation import (
     OperationEndpoint,
     read_operation,
 )
-from runwright.tools.openapi.request import FileContent, Outgoing, make_request
+from runwright.tools.openapi.request import FileContent, make_request
 from runwright.tools.openapi.response import result_of
 from runwright.tools.openapi.spec import Document, Json, read_text
 from runwright.types import FunctionDeclaration
@@ -47,7 +48,7 @@ class RestApiTool(BaseTool):
         endpoint: Where the operation is: an ``OperationEndpoint``, a dict, or its JSON.
         operation: The OpenAPI operation object: a dict or its JSON, without references.
         auth_scheme: The OpenAPI security scheme.
-        auth_credential: What opens it.
+        auth_credential: What opens it, see ``OpenAPIToolset``.
         ssl_verify: How certificates are checked: True, False, the path of a bundle, or a context.
         header_provider: Gives headers for each call.
         httpx_client_factory: Makes ``httpx2`` clients in place of ours, as for a proxy.
@@ -63,6 +64,7 @@ class RestApiTool(BaseTool):
     """
 
     _new_clients: Callable[[], HttpClients]
+    _authorization: Authorization
 
     def __init__(
         self,
@@ -90,9 +92,13 @@ class RestApiTool(BaseTool):
         self._new_clients = partial(HttpClients, guard, verify=ssl_verify, factory=httpx_client_factory)
         self._new_clients()  # Says what is missing, and opens nothing.
         self._header_provider = header_provider
-        self.configure_auth_scheme(auth_scheme)
-        self.configure_auth_credential(auth_credential)
-        self.configure_credential_key(credential_key)
+        self._authorization = Authorization(
+            as_scheme(auth_scheme),
+            program_credential(auth_credential),
+            credential_key=credential_key,
+            tokens=TokenCache(),
+            clients=self._new_clients,
+        )
 
     def _set_up(self, operation: Operation, clients: HttpClients | None, timeout: float | None) -> None:
         is_safe = operation.endpoint.method.upper() in SAFE_METHODS
@@ -109,7 +115,6 @@ class RestApiTool(BaseTool):
         self._clients = clients
         self._header_provider: HeaderProvider | None = None
         self._default_headers: dict[str, str] = {}
-        self._authorization = Authorization(operation.auth_scheme, None, tokens=TokenCache())
 
     @classmethod
     def from_operation(
@@ -138,15 +143,18 @@ class RestApiTool(BaseTool):
 
     def configure_auth_scheme(self, auth_scheme: Any) -> None:
         """Sets the security scheme: a dict, its JSON, or a model of it."""
-        self._authorization.scheme = as_scheme(auth_scheme)
+        known = self._authorization
+        known.configure(as_scheme(auth_scheme), known.credential, known.credential_key)
 
     def configure_auth_credential(self, auth_credential: Any = None) -> None:
         """Sets the credential: an ``AuthCredential``, a dict, or its JSON."""
-        self._authorization.credential = as_credential(auth_credential)
+        known = self._authorization
+        known.configure(known.scheme, program_credential(auth_credential), known.credential_key)
 
     def configure_credential_key(self, credential_key: str | None = None) -> None:
         """Sets where the credential service keeps each user's own credential."""
-        self._authorization.credential_key = credential_key
+        known = self._authorization
+        known.configure(known.scheme, known.credential, credential_key)
 
     def set_default_headers(self, headers: dict[str, str]) -> None:
         """Sets headers of each request, for where the call has none of that name."""
@@ -166,7 +174,7 @@ class RestApiTool(BaseTool):
         """Makes the call.
 
         Returns:
-            What the server answered, see ``result_of``.
+            What the server answered, see ``result_of``; or that the user is asked for a credential.
 
         Raises:
             ToolArgumentsError: An argument is missing, unknown or cannot be sent.
@@ -187,9 +195,11 @@ class RestApiTool(BaseTool):
         finally:
             if self._clients is None:
                 await clients.close()
+        if not isinstance(answer, Answer):
+            return answer
         return await result_of(answer, tool=self.name, context=tool_context)
 
-    async def _answer(self, args: dict[str, Any], context: ToolContext, clients: HttpClients) -> Answer:
+    async def _answer(self, args: dict[str, Any], context: ToolContext, clients: HttpClients) -> Answer | Json:
         async def load_file(name: str) -> FileContent | None:
             return await _artifact(name, context)
 
@@ -203,11 +213,18 @@ class RestApiTool(BaseTool):
         )
         request.headers.update(provided)
         again = replace(request, query=[*request.query], headers={**request.headers}, cookies=[*request.cookies])
-        token = await self._authorization.apply(request, context, clients)
+        authorization = self._authorization
+        used = await authorization.apply(request, context, clients)
+        if used is None:
+            if (pending := await authorization.ask(context)) is None:
+                raise ToolExecutionError("The credential that the user gave does not hold any more", "AUTH_REQUIRED")
+            return pending
         answer = await clients.send(request)
-        if answer.status == 401 and self._authorization.forget(token):
-            await self._authorization.apply(again, context, clients)
+        if answer.status == 401 and await authorization.renew(used, context):
+            used = await authorization.apply(again, context, clients)
             answer = await clients.send(again)
+        if answer.status == 401 and (used is None or used.credential is not None):
+            return await authorization.ask(context) or answer
         return answer
 
 

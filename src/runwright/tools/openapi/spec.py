@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """An OpenAPI document: read from text or a file, its references followed."""
 
-import importlib
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, cast
 from urllib.parse import unquote, urljoin
 
 import msgspec
 
-from runwright.errors import ConfigurationError, MissingDependencyError
+from runwright.errors import ConfigurationError
+from runwright.tools.http.client import optional
 
 Json = dict[str, Any]
 SpecFormat = Literal["json", "yaml"]
@@ -114,20 +113,6 @@ def read_file(path: str | Path) -> Json:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The OpenAPI document {path} cannot be read: {error}") from error
     return read_text(text)
-
-
-def optional(module: str) -> ModuleType:
-    """A module of what the extra ``openapi`` brings, or one that needs it.
-
-    Raises:
-        MissingDependencyError: It is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{module} cannot be imported ({error}): pip install 'runwright[openapi]'"
-        ) from error
 
 
 def _read_yaml(text: str) -> Any:

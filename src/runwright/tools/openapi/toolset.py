@@ -9,14 +9,14 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from runwright.context import ReadonlyContext
-from runwright.credential import AuthCredential
+from runwright.credential import AuthCredential, as_scheme
 from runwright.errors import ConfigurationError, ToolExecutionError
 from runwright.tool import BaseTool, BaseToolset, ToolFilter
-from runwright.tools.openapi.auth import Authorization, TokenCache, as_credential, as_scheme, fits
-from runwright.tools.openapi.client import HttpClients, shown_url
-from runwright.tools.openapi.guard import AddressGuard
-from runwright.tools.openapi.operation import operations_of
-from runwright.tools.openapi.request import Outgoing
+from runwright.tools.auth.authorization import Authorization, fits, program_credential
+from runwright.tools.auth.tokens import TokenCache
+from runwright.tools.http.client import HttpClients, Outgoing, shown_url
+from runwright.tools.http.guard import AddressGuard
+from runwright.tools.openapi.operation import Operation, operations_of
 from runwright.tools.openapi.rest_api_tool import SECONDS, ClientFactory, HeaderProvider, RestApiTool
 from runwright.tools.openapi.spec import Document, Json, SpecFormat, read_file, read_text
 
@@ -41,9 +41,10 @@ class OpenAPIToolset(BaseToolset):
         base_url: The server, in place of those that the document names.
         auth_scheme: The OpenAPI security scheme of all operations, in place of those that they name. Without one, the
             credential is used by the operations whose own scheme it fits.
-        auth_credential: What opens it.
+        auth_credential: What opens it. Where that is the client of an OAuth2 flow of authorization codes, or of OpenID
+            Connect, users are asked for their consent when a tool is first called, see ``Context.request_credential``.
         credential_key: Where the credential service keeps each user's own credential, which goes before
-            ``auth_credential``.
+            ``auth_credential``; users are asked for it where there is no ``auth_credential``.
         tool_filter: Which of the tools to keep.
         tool_name_prefix: Put before each name, with ``_`` between.
         ssl_verify: How certificates are checked: True, False, the path of a bundle, or a context.
@@ -90,7 +91,7 @@ class OpenAPIToolset(BaseToolset):
             raise ConfigurationError(f"Give one of {', '.join(given)}; there is {' and '.join(named) or 'none'}")
         self._base_url = base_url
         self._auth_scheme = as_scheme(auth_scheme)
-        self._credential = as_credential(auth_credential)
+        self._credential = program_credential(auth_credential)
         self._credential_key = credential_key
         self._header_provider = header_provider
         self._keep_names = preserve_property_names
@@ -155,10 +156,15 @@ class OpenAPIToolset(BaseToolset):
 
     def _read(self, document: Document) -> list[RestApiTool]:
         tools: list[RestApiTool] = []
-        for operation in operations_of(document, base_url=self._base_url, keep_names=self._keep_names):
-            scheme = operation.auth_scheme if self._auth_scheme is None else self._auth_scheme
+        operations = list(operations_of(document, base_url=self._base_url, keep_names=self._keep_names))
+        for operation in operations:
+            scheme = _with_scopes(operation, operations) if self._auth_scheme is None else self._auth_scheme
             authorization = Authorization(
-                scheme, self._credential, credential_key=self._credential_key, tokens=self._tokens
+                scheme,
+                self._credential,
+                credential_key=self._credential_key,
+                tokens=self._tokens,
+                clients=self._clients,
             )
             tool = RestApiTool.from_operation(
                 operation,
@@ -189,3 +195,12 @@ class OpenAPIToolset(BaseToolset):
             raise ConfigurationError(
                 f"auth_credential is of type {credential.auth_type!r}, which does not fit the auth schemes: {kinds}"
             )
+
+
+def _with_scopes(operation: Operation, operations: list[Operation]) -> Json | None:
+    """An operation's security scheme; OpenID Connect does not say itself what the operations need of it."""
+    scheme = operation.auth_scheme
+    if scheme is None or scheme.get("type") != "openIdConnect" or scheme.get("scopes"):
+        return scheme
+    scopes = {scope for other in operations if other.auth_scheme == scheme for scope in other.scopes}
+    return {**scheme, "scopes": sorted(scopes | {"openid"})}

@@ -2,27 +2,52 @@
 """Sends requests: one client for each event loop, redirects looked at, answers not longer than allowed."""
 
 import asyncio
+import importlib
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from runwright.clients import LoopClients
-from runwright.errors import ConfigurationError, ToolExecutionError
-from runwright.tools.openapi.guard import AddressGuard
-from runwright.tools.openapi.request import Outgoing
-from runwright.tools.openapi.spec import optional
+from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
+from runwright.tools.http.guard import AddressGuard
 
 Verify = ssl.SSLContext | str | bool
 
-_TRANSPORT = "runwright.tools.openapi.transport"
+_TRANSPORT = "runwright.tools.http.transport"
 _MOST_REDIRECTS = 5
 # What another server than the one that was asked may see; keys have names of all kinds.
 _FOR_ALL = frozenset(("accept", "user-agent"))
 _WHO = re.compile(r"//[^/@]*@")
 _PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A request before it is sent.
+
+    Attributes:
+        query: Pairs, quoted already.
+        cookies: Pairs, quoted already.
+        body: Keywords of ``httpx2.AsyncClient.build_request``.
+    """
+
+    method: str
+    url: str
+    query: list[str] = field(default_factory=list[str])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    cookies: list[str] = field(default_factory=list[str])
+    body: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def whole_url(self) -> str:
+        """The URL with its query."""
+        if not self.query:
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}{'&'.join(self.query)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,25 @@ class HttpClients:
 
 async def _closed(client: Any) -> None:
     await client.aclose()
+
+
+def optional(module: str) -> ModuleType:
+    """A module of what the extra ``openapi`` brings, or one that needs it.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{module} cannot be imported ({error}): pip install 'runwright[openapi]'"
+        ) from error
+
+
+def cookie_pair(name: str, value: str) -> str:
+    """A cookie as it is sent."""
+    return f"{quote(name, safe='')}={quote(value, safe='')}"
 
 
 def _redirected(request: Outgoing, status: int, url: str) -> Outgoing:

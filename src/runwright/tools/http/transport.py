@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpcore2
 import httpx2
 
-from runwright.tools.openapi.guard import AddressGuard
+from runwright.tools.http.guard import AddressGuard
 
 ERRORS = (
     httpx2.HTTPError,

@@ -130,9 +130,10 @@ class Ledger:
                     # One message may answer calls of several branches.
                     for key in [key for key in self.open_calls if key[1] == answer.id]:
                         del self.open_calls[key]
-            elif part.executable_code is not None and (code := event.get_code_to_run()) is not None and code.id:
-                made = OpenCall(code.id, CODE_EXECUTION, event.author, event.branch, key=code.id, is_code=True)
-                self.open_calls[event.branch, code.id] = made
+            elif part.executable_code is not None and event.author != "user" and (code := event.get_code_to_run()):
+                code_id = code.id or ""
+                made = OpenCall(code_id, CODE_EXECUTION, event.author, event.branch, key=code_id, is_code=True)
+                self.open_calls[event.branch, code_id] = made
             elif (result := part.code_execution_result) is not None and result.id:
                 self.open_calls.pop((event.branch, result.id), None)
 

@@ -113,6 +113,18 @@ open("good", "w").write("x")
     assert {"good"} <= {file.name for file in result.output_files} <= {"good", "closed/file"}
 
 
+async def test_files_that_lie_very_deep_stay_there(run: Run) -> None:
+    code = """
+import os
+for depth in range(1500):
+    os.mkdir("a")
+    os.chdir("a")
+    open("f", "w").write("x")
+"""
+    result = await run(code, max_output_files=100)
+    assert (result.outcome, len(result.output_files)) == (OK, 32)
+
+
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "nul\0"])
 async def test_a_file_whose_name_leads_elsewhere_is_not_given(run_either_way: Run, name: str) -> None:
     with pytest.raises(InputValidationError, match="cannot be given to code"):

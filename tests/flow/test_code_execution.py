@@ -342,6 +342,15 @@ async def test_data_files_go_to_the_code_and_their_names_to_the_model(chat: Make
     assert (await talk.session()).events[0].content == types.UserContent(["Sum it", types.Part(inline_data=blob)])
 
 
+async def test_data_files_keep_their_names_where_those_are_names(chat: Make) -> None:
+    noted = Noted(optimize_data_file=True)
+    talk = chat(Agent(name="a", model=ScriptedModel([block("1"), "done"]), code_executor=noted))
+    named = ["sums.csv", "../../sums.csv", "C:\\all.csv", ".."]
+    blobs = [types.Blob(data=b"1", mime_type="text/csv", display_name=name) for name in named]
+    await talk.say(types.UserContent([types.Part(inline_data=blob) for blob in blobs]))
+    assert [file.name for file in noted.given[0].input_files] == ["sums.csv", "data_2.csv", "all.csv", "data_4.csv"]
+
+
 async def test_code_of_a_stateful_executor_is_told_what_it_shares(chat: Make) -> None:
     noted = Noted(stateful=True)
     await chat(Agent(name="a", model=ScriptedModel([block("1"), "done"]), code_executor=noted)).say()

@@ -61,7 +61,9 @@ def data_files(request: LlmRequest) -> list[File]:
         for part in (content.parts or ()) if content.role == "user" else ():
             blob = part.inline_data
             if blob is not None and blob.mime_type == _CSV and blob.data is not None:
-                name = blob.display_name or f"data_{len(files) + 1}.csv"
+                name = (blob.display_name or "").replace("\\", "/").rpartition("/")[2]
+                if name in ("", ".", "..") or any(file.name == name for file in files):
+                    name = f"data_{len(files) + 1}.csv"
                 files.append(File(name=name, content=blob.data, mime_type=_CSV))
                 part.inline_data, part.text = None, f"\nAvailable file: `{name}`\n"
     return files

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from runwright.artifacts.object_store import ObjectStoreArtifactService as ObjectStoreArtifactService
     from runwright.artifacts.object_store import S3ArtifactService as S3ArtifactService
     from runwright.budget import Budget as Budget
+    from runwright.code_executor import BaseCodeExecutor as BaseCodeExecutor
+    from runwright.code_executor import CodeExecutionInput as CodeExecutionInput
+    from runwright.code_executor import CodeExecutionResult as CodeExecutionResult
+    from runwright.code_executor import File as File
+    from runwright.code_executors.built_in import BuiltInCodeExecutor as BuiltInCodeExecutor
+    from runwright.code_executors.sandboxed import SandboxedCodeExecutor as SandboxedCodeExecutor
     from runwright.config import RunConfig as RunConfig
     from runwright.config import RunnerConfig as RunnerConfig
     from runwright.config import StreamingMode as StreamingMode
@@ -141,6 +147,9 @@ _HOMES = {
     "artifacts.in_memory": ("InMemoryArtifactService",),
     "artifacts.object_store": ("GcsArtifactService", "ObjectStoreArtifactService", "S3ArtifactService"),
     "budget": ("Budget",),
+    "code_executor": ("BaseCodeExecutor", "CodeExecutionInput", "CodeExecutionResult", "File"),
+    "code_executors.built_in": ("BuiltInCodeExecutor",),
+    "code_executors.sandboxed": ("SandboxedCodeExecutor",),
     "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
     "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
     "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),

@@ -12,7 +12,9 @@ from runwright import clock
 from runwright.errors import ConfigurationError
 from runwright.record import Record, copy_json
 from runwright.types import (
+    CodeExecutionResult,
     Content,
+    ExecutableCode,
     FinishReason,
     FunctionCall,
     FunctionResponse,
@@ -21,6 +23,9 @@ from runwright.types import (
     copy_content,
     to_content,
 )
+
+LOCAL_CODE_ID_PREFIX = "adk-code-"
+"""How the ids of code start that the engine runs, and of its results."""
 
 
 class ToolConfirmation(Record, kw_only=True):
@@ -146,6 +151,18 @@ class LlmResponse(Record, kw_only=True, gc=False):
             return []
         return [part.function_response for part in self.content.parts if part.function_response is not None]
 
+    def get_code_to_run(self) -> ExecutableCode | None:
+        """The code in it that is the engine's to run, which is its last part; not what the model's provider runs."""
+        code = self.content.parts[-1].executable_code if self.content is not None and self.content.parts else None
+        return code if code is not None and (code.id or "").startswith(LOCAL_CODE_ID_PREFIX) else None
+
+    def get_code_result(self) -> CodeExecutionResult | None:
+        """The outcome of code that the engine ran, which is an event of its own."""
+        if self.content is None or not self.content.parts:
+            return None
+        result = self.content.parts[-1].code_execution_result
+        return result if result is not None and (result.id or "").startswith(LOCAL_CODE_ID_PREFIX) else None
+
 
 class _EventMaker(type(msgspec.Struct)):
     """Takes the short forms of an event's fields, and dicts for its parts, as ADK's constructor does."""
@@ -209,7 +226,7 @@ class Event(LlmResponse, kw_only=True, gc=False, metaclass=_EventMaker):
         """
         if self.actions.skip_summarization or self.long_running_tool_ids:
             return True
-        if self.partial or self.has_trailing_code_execution_result():
+        if self.partial or self.has_trailing_code_execution_result() or self.get_code_to_run() is not None:
             return False
         return not any(
             part.function_call is not None or part.function_response is not None

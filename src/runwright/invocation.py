@@ -31,6 +31,9 @@ ChildRun = Callable[["BaseAgent", Content, "InvocationContext"], Awaitable[tuple
 REQUEST_CONFIRMATION = "adk_request_confirmation"
 """Asks the user whether a tool call may be made. Source: ADK's wire format."""
 
+CODE_EXECUTION = "code_execution"
+"""What the running of code is called in the ledger."""
+
 CALLS_TO_USER = frozenset({"adk_request_input", REQUEST_CONFIRMATION})
 """The names of calls that the engine itself makes and the user answers; no model sees them."""
 
@@ -46,17 +49,20 @@ def call_asked_about(question: FunctionCall) -> FunctionCall:
 
 
 class OpenCall:
-    """A function call that has no response in the log yet."""
+    """A function call that has no response in the log yet, or code of a model's that has no result."""
 
-    __slots__ = ("author", "branch", "id", "key", "name", "response", "status")
+    __slots__ = ("author", "branch", "id", "is_code", "key", "name", "response", "status")
 
-    def __init__(self, call_id: str, name: str, author: str, branch: str | None, *, key: str) -> None:
+    def __init__(
+        self, call_id: str, name: str, author: str, branch: str | None, *, key: str, is_code: bool = False
+    ) -> None:
         self.id = call_id
         self.key = key
         """Its id, or another where its run has had calls of this id before: there are models that count anew."""
         self.name = name
         self.author = author
         self.branch = branch
+        self.is_code = is_code
         self.status = "pending" if name in CALLS_TO_USER else "cancelled"
         """What its response says if the run ends now: ``cancelled``, ``unknown`` (a thread that cannot be stopped), or
         ``pending``, to which an answer comes from outside."""
@@ -65,7 +71,7 @@ class OpenCall:
 
 
 class Ledger:
-    """What all the agents of one run share: the count of model calls, the open function calls, whether to stop."""
+    """What all the agents of one run share: the count of model calls, the open calls and code, whether to stop."""
 
     __slots__ = ("answered", "ended", "llm_calls", "made", "open_calls", "outside", "workflow_runs")
 
@@ -105,6 +111,12 @@ class Ledger:
                     # One message may answer calls of several branches.
                     for key in [key for key in self.open_calls if key[1] == answer.id]:
                         del self.open_calls[key]
+            elif part.executable_code is not None and event.author != "user" and (code := event.get_code_to_run()):
+                code_id = code.id or ""
+                made = OpenCall(code_id, CODE_EXECUTION, event.author, event.branch, key=code_id, is_code=True)
+                self.open_calls[event.branch, code_id] = made
+            elif (result := part.code_execution_result) is not None and result.id:
+                self.open_calls.pop((event.branch, result.id), None)
 
     def find(self, branch: str | None, call_id: str | None) -> OpenCall | None:
         """The open call of this id in a branch."""

@@ -170,6 +170,11 @@ class BaseLlm(Declared, ABC):
         """
         return False
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether the model's provider runs code itself: ``Tool(code_execution={})`` in a request."""
+        return False
+
     async def close(self) -> None:
         """Gives back what the adapter holds."""
 

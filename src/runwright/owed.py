@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from runwright.durable import CallRecord
 from runwright.event import Event, EventActions
+from runwright.flow.code import result_event
 from runwright.invocation import Ledger, OpenCall
 from runwright.types import Content, FunctionResponse, Part
 
@@ -19,14 +20,18 @@ class LeftOpen(NamedTuple):
 
 
 def responses(calls: Iterable[OpenCall], invocation_id: str) -> list[Event]:
-    """What the log is told of open calls: one event for each agent that called."""
+    """What the log is told of open calls: one event for each agent that called, and one for each piece of code."""
     groups: dict[tuple[str, str | None], list[Part]] = {}
+    results: list[Event] = []
     for call in calls:
         if call.status == "pending":
             continue
+        if call.is_code:
+            results.append(result_event(invocation_id, call))
+            continue
         response = call.response or FunctionResponse(id=call.id, name=call.name, response={"error": call.status})
         groups.setdefault((call.author, call.branch), []).append(Part(function_response=response))
-    return [
+    answers = [
         Event(
             invocation_id=invocation_id,
             author=author,
@@ -35,6 +40,7 @@ def responses(calls: Iterable[OpenCall], invocation_id: str) -> list[Event]:
         )
         for (author, branch), parts in groups.items()
     ]
+    return [*answers, *results]
 
 
 def left_open(events: Sequence[Event], *, but_of: str) -> LeftOpen | None:
@@ -56,6 +62,11 @@ def left_open(events: Sequence[Event], *, but_of: str) -> LeftOpen | None:
         if event.invocation_id != newest:
             break
         answers.update(answer.id for answer in event.get_function_responses())
+        if (result := event.get_code_result()) is not None:
+            answers[result.id] += 1
+        elif (code := event.get_code_to_run()) is not None:
+            is_open = is_open or not answers[code.id]
+            answers[code.id] -= 1
         for call in event.get_function_calls():
             is_open = is_open or not answers[call.id]
             answers[call.id] -= 1

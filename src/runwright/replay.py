@@ -69,6 +69,11 @@ class Replay:
             return None
         return self.take(author, branch)
 
+    def take_code_result(self, author: str, branch: str | None) -> Event | None:
+        """The next event of a branch, if it is the result of code that ``author`` wrote."""
+        left = self._left.get(branch)
+        return self.take(author, branch) if left and left[0].get_code_result() is not None else None
+
     def take_saved(self, name: str, below: Collection[str], branch: str | None) -> list[Event]:
         """What an agent and those below it had done when it last saved its state, or said that it has ended.
 

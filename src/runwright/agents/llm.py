@@ -7,9 +7,11 @@ from contextlib import aclosing
 from typing import Any, ClassVar, Literal
 
 from runwright.agent import BaseAgent
+from runwright.code_executor import BaseCodeExecutor
 from runwright.context import ReadonlyContext
 from runwright.errors import ConfigurationError, InputValidationError, ModelError
 from runwright.event import Event
+from runwright.flow.code import check_provider
 from runwright.flow.loop import run_flow
 from runwright.flow.output import SetModelResponseTool
 from runwright.instruction import Instruction
@@ -43,6 +45,7 @@ class LlmAgent(BaseAgent):
             or JSON Schema as a dict. With tools, the model answers by calling ``set_model_response``.
         output_key: The state key that its answer is saved under.
         planner: Tells the model to plan before it acts.
+        code_executor: What runs the code that the model writes. Without one none is run.
         before_model_callback: Called with ``callback_context, llm_request``; a returned response is the answer. As all
             callbacks, one callable or a list, plain or ``async``; the first that returns something decides.
         after_model_callback: ``callback_context, llm_response``; a returned response takes its place.
@@ -68,6 +71,7 @@ class LlmAgent(BaseAgent):
     output_schema: Any = None
     output_key: str | None = None
     planner: BasePlanner | None = None
+    code_executor: BaseCodeExecutor | None = None
     before_model_callback: Callbacks = None
     after_model_callback: Callbacks = None
     on_model_error_callback: Callbacks = None
@@ -87,6 +91,11 @@ class LlmAgent(BaseAgent):
             raise ConfigurationError(f"{self.name!r} has {self.model!r} as its model: give a name or a BaseLlm")
         if self.include_contents not in ("default", "none"):
             raise ConfigurationError(f"include_contents is 'default' or 'none', not {self.include_contents!r}")
+        if self.code_executor is not None and not isinstance(self.code_executor, BaseCodeExecutor):
+            raise ConfigurationError(
+                f"code_executor of {self.name!r} is a BaseCodeExecutor, such as SandboxedCodeExecutor(), not "
+                f"{self.code_executor!r}"
+            )
         config = self.generate_content_config
         for field, instead in (
             ("tools", "tools"),
@@ -226,7 +235,9 @@ class LlmAgent(BaseAgent):
             raise ModelError(f"The answer of {self.name!r} does not fit its output_schema: {error}") from error
 
     def check(self) -> None:
-        _ = self.canonical_model
+        model = self.canonical_model
+        if self.code_executor is not None:
+            check_provider(self.name, self.code_executor, model)
 
     def _steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return self._run_async_impl(ctx)  # which passes the conversation on by itself

@@ -40,12 +40,15 @@ class Viewer(NamedTuple):
     Attributes:
         keeps_call_ids: Whether the model is to see the ids that it did not give itself.
         sees_thoughts: Whether it sees the thoughts of other agents.
+        code_as: What the code that it wrote, and the results of that, stand between where they are shown as text; None
+            shows them as they are.
     """
 
     agent: str
     branch: str | None = None
     keeps_call_ids: bool = True
     sees_thoughts: bool = False
+    code_as: tuple[tuple[str, str], tuple[str, str]] | None = None
 
 
 def messages(events: Sequence[Event], viewer: Viewer) -> list[Content]:
@@ -227,16 +230,18 @@ def _messages_of(event: Event, viewer: Viewer, answers: dict[_CallKey, Part], ti
             continue
         kept.append(part)
     if kept:
-        yield Content(role=_role(event), parts=[_shown(part, viewer) for part in kept])
+        yield Content(role=_role(event, viewer), parts=[_shown(part, viewer) for part in kept])
     if answered:
         yield Content(role="user", parts=[_shown(part, viewer) for part in answered])
 
 
 def _own(event: Event, viewer: Viewer) -> Content:
-    return Content(role=_role(event), parts=[_shown(part, viewer) for part in _parts(event)])
+    return Content(role=_role(event, viewer), parts=[_shown(part, viewer) for part in _parts(event)])
 
 
-def _role(event: Event) -> str:
+def _role(event: Event, viewer: Viewer) -> str:
+    if viewer.code_as is not None and event.get_code_result() is not None:
+        return "user"
     if event.content is not None and event.content.role:
         return event.content.role
     return "user" if event.author == "user" else "model"
@@ -244,11 +249,21 @@ def _role(event: Event) -> str:
 
 def _shown(part: Part, viewer: Viewer) -> Part:
     twin = copy_part(part)
+    if viewer.code_as is not None:
+        _show_code(twin, *viewer.code_as)
     if not viewer.keeps_call_ids:
         for holder in (twin.function_call, twin.function_response):
             if holder is not None and holder.id is not None and holder.id.startswith(CLIENT_CALL_ID_PREFIX):
                 holder.id = None
     return twin
+
+
+def _show_code(part: Part, code_between: tuple[str, str], result_between: tuple[str, str]) -> None:
+    """Makes a text of code, or of its result."""
+    if (code := part.executable_code) is not None:
+        part.executable_code, part.text = None, (code.code or "").join(code_between)
+    elif (result := part.code_execution_result) is not None:
+        part.code_execution_result, part.text = None, (result.output or "").join(result_between)
 
 
 def _retold(event: Event, viewer: Viewer) -> list[Content]:
@@ -265,6 +280,11 @@ def _retold(event: Event, viewer: Viewer) -> list[Content]:
         elif part.function_response is not None:
             answer = part.function_response
             told.append(Part(text=f"[{event.author}] `{answer.name}` tool returned result: {_json(answer.response)}"))
+        elif part.executable_code is not None:
+            told.append(Part(text=f"[{event.author}] wrote code:\n```\n{part.executable_code.code or ''}\n```"))
+        elif part.code_execution_result is not None:
+            output = part.code_execution_result.output or ""
+            told.append(Part(text=f"[{event.author}] its code's result:\n```\n{output}\n```"))
         else:
             told.append(copy_part(part))
     return [Content(role="user", parts=told)] if len(told) > 1 else []

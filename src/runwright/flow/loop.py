@@ -14,6 +14,7 @@ from runwright.context import CallbackContext
 from runwright.errors import DeadlineExceededError, ToolError
 from runwright.event import Event, EventActions, LlmResponse, NodeInfo
 from runwright.flow.calls import response_event, run_calls
+from runwright.flow.code import Coder
 from runwright.flow.collect import Collector
 from runwright.flow.history import CLIENT_CALL_ID_PREFIX
 from runwright.flow.output import OutputKeeper, answer_event
@@ -46,8 +47,11 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
     model = agent.canonical_model
     keeper = OutputKeeper(agent)
     mistakes = 0
+    coder = None if agent.code_executor is None else await Coder.ready(agent, ctx, model)
     recall = Recall(agent, ctx)
     for event in recall.events(keeper):
+        if coder is not None:
+            coder.note(event)
         yield event
     if recall.has_ended:
         return
@@ -57,14 +61,22 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
         carried = EventActions()
         request = await build_request(agent, ctx, model, carried)
         calls, left_over = left_over, []
-        if not calls:
+        if coder is not None:
+            coder.prepare(request)
+        if not calls and (coder is None or not coder.is_due):
             async with aclosing(_answers(agent, ctx, model, request, carried)) as answers:
                 async for event in answers:
                     if not event.partial:
+                        if coder is not None:
+                            coder.take(event)
                         # Copies: what a caller does to the event that it gets changes nothing in what is called.
                         calls.extend(copy_call(call) for call in event.get_function_calls())
                         keeper.keep(event)
                     yield event
+        if coder is not None and coder.is_due and not ctx.end_invocation:
+            if (event := await coder.result()) is not None:
+                yield event
+            continue
         if not calls or ctx.end_invocation:
             return
         said = words(ctx) if ctx.ledger.answered else {}

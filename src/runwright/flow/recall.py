@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runwright.event import Event
+from runwright.flow.code import has_code_to_follow
 from runwright.flow.output import OutputKeeper, answer_event
 from runwright.flow.pause import questions
 from runwright.invocation import InvocationContext
@@ -49,11 +50,17 @@ class Recall:
             ctx.ledger.llm_calls += 1
             calls: list[FunctionCall] = []
             more: Event | None = said
+            has_code = False
             while more is not None:
                 calls.extend(more.get_function_calls())
+                has_code = has_code or has_code_to_follow(self._agent, more)
                 self._keeper.keep(more)
                 yield more
                 more = replay.take_more(said, ctx.branch)
+            if has_code:
+                if (result := replay.take_code_result(self._agent.name, ctx.branch)) is not None:
+                    yield result
+                continue
             if not calls:
                 self.has_ended = True
                 return

@@ -43,7 +43,8 @@ async def build_request(agent: "LlmAgent", ctx: InvocationContext, model: BaseLl
 
 def _contents(agent: "LlmAgent", ctx: InvocationContext, model: BaseLlm) -> Contents | list[Content]:
     config = ctx.run_config
-    viewer = Viewer(agent.name, ctx.branch, model.needs_call_ids, config.include_thoughts_from_other_agents)
+    seen_code = None if agent.code_executor is None else agent.code_executor.shown_as
+    viewer = Viewer(agent.name, ctx.branch, model.needs_call_ids, config.include_thoughts_from_other_agents, seen_code)
     contents: Contents | list[Content]
     task = ctx.node_task
     if task is not None and task.message is not None:
@@ -132,7 +133,9 @@ async def _add_tools(agent: "LlmAgent", context: Context, request: LlmRequest, m
     if agent.output_schema is not None:
         # Beside tools of any kind, transfer among them, few models can be held to a form of answer.
         has_tools = tools or reachable or request.tools_dict
-        if has_tools and not model.shapes_output_beside_tools(request):
+        # And one that is writes no code for us to run.
+        writes_code = agent.code_executor is not None and not agent.code_executor.runs_at_provider
+        if writes_code or (has_tools and not model.shapes_output_beside_tools(request)):
             plain.append(agent.answer_tool)
             request.append_instructions([output.INSTRUCTION])
         else:

@@ -123,6 +123,11 @@ class FallbackModel(BaseLlm):
         """Only where all of them do."""
         return all(one.shapes_output_beside_tools(_for(one, llm_request)) for one in self.models)
 
+    @property
+    def runs_code(self) -> bool:
+        """Only where all of them do."""
+        return all(one.runs_code for one in self.models)
+
     async def close(self) -> None:
         """Closes all of them."""
         async with AsyncExitStack() as stack:

@@ -107,6 +107,11 @@ class RecordingModel(BaseLlm):
         """Where the real model does."""
         return self.real.shapes_output_beside_tools(llm_request)
 
+    @property
+    def runs_code(self) -> bool:
+        """Where the real model does."""
+        return self.real.runs_code
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """As the real model counts; while it is replayed nobody can be asked.
 

@@ -73,6 +73,8 @@ class AgentNode(BaseNode):
 def _is_answer(event: Event) -> bool:
     if event.partial or event.author == "user" or event.get_function_calls() or event.get_function_responses():
         return False
+    if event.get_code_to_run() is not None:
+        return False
     return bool(text_of(event.content))
 
 

@@ -130,6 +130,10 @@ class Claude(BaseLlm):
                     raise
             asked = again
 
+    @property
+    def runs_code(self) -> bool:
+        return True
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request has, as the provider counts them: tools, files and instruction among them.
 

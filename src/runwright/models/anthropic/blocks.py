@@ -10,12 +10,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from runwright.models.anthropic.failures import PROVIDER
-from runwright.types import Content, FunctionCall, Part
+from runwright.types import (
+    CodeExecutionResult,
+    Content,
+    ExecutableCode,
+    FunctionCall,
+    Language,
+    Outcome,
+    Part,
+)
 
 MALFORMED = "malformed_json"
 """The argument that holds what a model wrote as arguments where that is no JSON. No tool takes it, which it is told."""
 
 _CONTAINER = f"{PROVIDER}_container"
+_CODE_RESULTS = ("code_execution_tool_result", "bash_code_execution_tool_result")
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 _SIGNATURE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
@@ -47,7 +56,9 @@ def part_of(block: Mapping[str, Any]) -> Part | None:
             args=cast("dict[str, Any]", args) if isinstance(args, dict) else {},
         )
         return Part(function_call=call, part_metadata=_kept(_rest(block, "type", "id", "name", "input")))
-    return Part(part_metadata=_kept(_rest(block)))
+    part = _code_part(block)
+    part.part_metadata = _kept(_rest(block))
+    return part
 
 
 def block_of(part: Part) -> dict[str, Any] | None:
@@ -63,7 +74,19 @@ def block_of(part: Part) -> dict[str, Any] | None:
         return {"type": "tool_use", **_call(part.function_call), **rest}
     if part.text is not None:
         return {"type": "text", "text": part.text, **rest} if part.text or rest else None
-    return dict(rest) if "type" in rest else None
+    if "type" in rest:
+        return dict(rest)
+    text = code_text(part)
+    return None if text is None else {"type": "text", "text": text}
+
+
+def code_text(part: Part) -> str | None:
+    """Code that somebody else ran, or what came of it, as text; None for any other part."""
+    if part.executable_code is not None:
+        return f"```python\n{part.executable_code.code or ''}\n```"
+    if part.code_execution_result is not None:
+        return f"The code's output:\n```\n{part.code_execution_result.output or ''}\n```"
+    return None
 
 
 def keep_container(parts: list[Part], container: Any) -> None:
@@ -85,6 +108,34 @@ def kept_container(contents: Sequence[Content]) -> str | None:
 def call_id(given: str) -> str:
     """An id of a call as the provider takes it: other providers' ids may have other letters."""
     return _NOT_IN_IDS.sub("_", given)
+
+
+def _code_part(block: Mapping[str, Any]) -> Part:
+    """What a block says of code that the provider runs; an empty part for all other blocks."""
+    kind, block_id = str(block.get("type")), block.get("id")
+    given: Any = block.get("input")
+    if kind == "server_tool_use" and isinstance(given, dict):
+        asked = cast("dict[str, Any]", given)
+        if block.get("name") == "code_execution":
+            code = ExecutableCode(code=str(asked.get("code") or ""), language=Language.PYTHON, id=block_id)
+            return Part(executable_code=code)
+        if block.get("name") == "bash_code_execution":
+            code = ExecutableCode(code=str(asked.get("command") or ""), language=Language("BASH"), id=block_id)
+            return Part(executable_code=code)
+    found: Any = block.get("content")
+    if kind in _CODE_RESULTS and isinstance(found, dict):
+        return Part(code_execution_result=_code_result(cast("dict[str, Any]", found), block.get("tool_use_id")))
+    return Part()
+
+
+def _code_result(found: Mapping[str, Any], code_id: str | None) -> CodeExecutionResult:
+    if error := found.get("error_code"):
+        late = error == "execution_time_exceeded"
+        outcome = Outcome.OUTCOME_DEADLINE_EXCEEDED if late else Outcome.OUTCOME_FAILED
+        return CodeExecutionResult(outcome=outcome, output=str(error), id=code_id)
+    outcome = Outcome.OUTCOME_FAILED if found.get("return_code") else Outcome.OUTCOME_OK
+    output = "".join(str(found.get(name) or "") for name in ("stdout", "stderr"))
+    return CodeExecutionResult(outcome=outcome, output=output, id=code_id)
 
 
 def _call(call: FunctionCall) -> dict[str, Any]:

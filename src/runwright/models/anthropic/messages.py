@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from runwright.models.anthropic.blocks import block_of, call_id
+from runwright.models.anthropic.blocks import block_of, call_id, code_text
 from runwright.models.anthropic.files import blob_block, file_block
 from runwright.types import Blob, Content, FileData, FunctionCall, FunctionResponse, Part, text_of
 
@@ -78,10 +78,8 @@ def _block(part: Part, role: str, nameless: _Nameless) -> dict[str, Any] | None:
         if role == "user":
             return _file(file)
         return _text(f"[file: {file.display_name or file.mime_type or 'unknown'}]")  # the assistant can send none
-    if part.executable_code is not None:
-        return _text(f"```python\n{part.executable_code.code or ''}\n```")
-    if part.code_execution_result is not None:
-        return _text(f"The code's output:\n```\n{part.code_execution_result.output or ''}\n```")
+    if role == "user" and (text := code_text(part)) is not None:
+        return _text(text)
     if role == "user":
         # Blocks of the provider's own and thoughts are the assistant's; what others said is retold as text.
         return _text(part.text) if part.text and part.text.strip() and not part.thought else None

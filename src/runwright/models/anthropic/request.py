@@ -111,7 +111,7 @@ def build_body(
     thinking, effort = _thinking(config.thinking_config, takes)
     body["max_tokens"] = config.max_output_tokens or max_tokens or _default_max_tokens(takes, thinking)
     body.update(_settings(config, takes))
-    functions, tools = tools_of(config.tools)
+    functions, tools = tools_of(config.tools, takes.code_execution)
     tools = [*functions, *tools, *map(dict, server_tools)]
     choice = _tool_choice(config, functions)
     schema = answer_schema(config)

@@ -11,15 +11,17 @@ from runwright.types import FunctionDeclaration, GenerateContentConfig, Schema, 
 _SERVER_TOOLS: dict[str, dict[str, Any]] = {
     "google_search": {"type": "web_search_20250305", "name": "web_search"},
     "url_context": {"type": "web_fetch_20250910", "name": "web_fetch"},
-    "code_execution": {"type": "code_execution_20250825", "name": "code_execution"},
 }
 """What the provider runs itself, by the names that these tools have in our vocabulary."""
 
 
-def tools_of(given: list[Any] | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def tools_of(given: list[Any] | None, code_execution: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The functions that a request declares, and the tools in it that the provider runs itself.
 
     A dict with a ``type`` is such a tool, in the provider's own words.
+
+    Args:
+        code_execution: The version of code execution that the model takes.
     """
     functions: list[dict[str, Any]] = []
     server: list[dict[str, Any]] = []
@@ -30,6 +32,8 @@ def tools_of(given: list[Any] | None) -> tuple[list[dict[str, Any]], list[dict[s
         tool = Tool.model_validate(one)
         functions.extend(_function(declaration) for declaration in tool.function_declarations or ())
         server.extend(dict(shown) for name, shown in _SERVER_TOOLS.items() if getattr(tool, name) is not None)
+        if tool.code_execution is not None:
+            server.append({"type": code_execution, "name": "code_execution", **tool.code_execution})
     return functions, server
 
 

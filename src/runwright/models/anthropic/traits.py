@@ -9,6 +9,7 @@ _NAME = re.compile(
     r"claude-(?:(?P<before>\d{1,2})(?:-(?P<before_minor>\d{1,2}))?-)?(?P<family>[a-z]+)"
     r"(?:-(?P<after>\d{1,2})(?!\d)(?:-(?P<after_minor>\d{1,2})(?!\d))?)?"
 )
+_CODE_EXECUTION, _OLD_CODE_EXECUTION = "code_execution_20260521", "code_execution_20250825"
 _OLD_SPELLING = re.compile(r"claude-(?:instant|\d+$|2\.)")
 
 
@@ -25,6 +26,7 @@ class Traits(NamedTuple):
         hides_thoughts: Whether it shows its thoughts only if asked.
         samples: Whether it takes a temperature and the like.
         formats: Whether its answer can be held to a JSON Schema.
+        code_execution: Which version of the provider's code execution it takes.
     """
 
     max_tokens: int
@@ -35,6 +37,7 @@ class Traits(NamedTuple):
     hides_thoughts: bool
     samples: bool
     formats: bool
+    code_execution: str
 
 
 @functools.lru_cache(maxsize=64)
@@ -42,7 +45,7 @@ def traits(model: str) -> Traits:
     """The traits of a model. One whose name says no version, as of a gateway, is taken for a new one that takes all."""
     family, version = _version(model)
     if version is None:
-        return Traits(8192, True, True, False, False, False, True, True)
+        return Traits(8192, True, True, False, False, False, True, True, _CODE_EXECUTION)
     most = 4096 if version < (3, 5) else 8192 if version < (3, 7) else 20_000
     return Traits(
         max_tokens=most,
@@ -53,6 +56,7 @@ def traits(model: str) -> Traits:
         hides_thoughts=version >= (4, 7),
         samples=version < (4, 7),
         formats=version >= (4, 5),
+        code_execution=_CODE_EXECUTION if version >= (4, 6) else _OLD_CODE_EXECUTION,
     )
 
 

@@ -105,6 +105,10 @@ class Gemini(BaseLlm):
                     await priced(response.usage_metadata, provider="google", model=model)
                 yield response
 
+    @property
+    def runs_code(self) -> bool:
+        return True
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens the request has, its instructions and tools included.
 

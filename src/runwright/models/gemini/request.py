@@ -130,6 +130,10 @@ def _part(part: Part, *, vertex: bool) -> dict[str, Any]:
     if not _FOREIGN.isdisjoint(metadata) or (part.thought_signature or b"").startswith(b'{"'):
         if part.thought:
             return {}
+        if (code := part.executable_code) is not None:
+            return {"text": f"```\n{code.code or ''}\n```"}
+        if (result := part.code_execution_result) is not None:
+            return {"text": f"The code's output:\n```\n{result.output or ''}\n```"}
         shown.pop("thoughtSignature", None)
         kept = {name: value for name, value in metadata.items() if name not in _FOREIGN}
         if kept:

@@ -144,6 +144,11 @@ class OpenAI(BaseLlm):
                     await priced(usage, provider=PROVIDER, model=model, cache_write_tokens=written_to_cache(usage))
                 yield response
 
+    @property
+    def runs_code(self) -> bool:
+        """Over the Responses API; Chat Completions have no tool for it."""
+        return self.api == "responses"
+
     async def count_tokens(self, llm_request: LlmRequest) -> int:
         """How many tokens a request holds: asked of the Responses API; with ``api="chat"`` estimated from its length.
 

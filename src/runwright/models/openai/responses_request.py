@@ -73,6 +73,8 @@ def _head(config: GenerateContentConfig, settings: Settings, form: OutputForm | 
     if reasoning:
         body["reasoning"] = reasoning
     include = ["reasoning.encrypted_content"] if settings.own and reasons(settings.model) else []
+    if any(isinstance(tool, dict) and tool.get("type") == "code_interpreter" for tool in tools):
+        include.append("code_interpreter_call.outputs")
     if config.response_logprobs:
         include.append("message.output_text.logprobs")
     if include:

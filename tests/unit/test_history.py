@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runwright import Event, EventActions, types
+from runwright.event import LOCAL_CODE_ID_PREFIX
 from runwright.flow.contents import Contents
 from runwright.flow.history import View, Viewer, current_turn, messages, without_rewound
 
@@ -40,6 +41,18 @@ def answers(author, *ids, branch=None, value=1, invocation="i"):
     return Event(
         author=author, branch=branch, invocation_id=invocation, content=types.Content(role="user", parts=parts)
     )
+
+
+def code(author, words=None, *, invocation="i"):
+    made = types.ExecutableCode(code="1", language=types.Language.PYTHON, id=f"{LOCAL_CODE_ID_PREFIX}1")
+    parts = [*([types.Part(text=words)] if words else []), types.Part(executable_code=made)]
+    return Event(author=author, invocation_id=invocation, content=types.Content(role="model", parts=parts))
+
+
+def outcome(author, *, invocation="i"):
+    came = types.CodeExecutionResult(outcome=types.Outcome.OUTCOME_OK, output="one", id=f"{LOCAL_CODE_ID_PREFIX}1")
+    content = types.Content(role="model", parts=[types.Part(code_execution_result=came)])
+    return Event(author=author, invocation_id=invocation, content=content)
 
 
 def rewind(invocation):
@@ -201,10 +214,13 @@ EVENTS = st.one_of(
         st.integers(1, 3),
         INVOCATIONS,
     ),
+    st.builds(code, st.sampled_from(["me", "you"]), st.sampled_from([None, "w"]), invocation=INVOCATIONS),
+    st.builds(outcome, st.sampled_from(["me", "you"]), invocation=INVOCATIONS),
     st.builds(rewind, INVOCATIONS),
 )
 LOGS_OF_ALL_KINDS = st.lists(EVENTS, max_size=14)
-VIEWERS = st.builds(Viewer, st.just("me"), BRANCHES)
+AS_TEXT = (("<", ">"), ("[", "]"))
+VIEWERS = st.builds(Viewer, st.just("me"), BRANCHES, code_as=st.sampled_from([None, AS_TEXT]))
 
 
 # Of one agent that calls, is answered late, twice or not at all, and talks on: where the order of things matters most.
@@ -270,6 +286,18 @@ def test_what_is_rewound_is_gone(log):
     kept = list(without_rewound(log))
     assert [event for event in log if event in kept] == kept
     assert not any(event.actions.rewind_before_invocation_id for event in kept)
+
+
+def test_code_is_text_between_what_it_is_to_stand_between():
+    log = [text("user", "u"), code("me", "w"), outcome("me"), code("you"), outcome("you")]
+    seen = messages(log, Viewer("me", code_as=AS_TEXT))
+    assert [content.role for content in seen] == ["user", "model", "user", "user", "user"]
+    assert brief(seen)[:3] == ["u", "w <1>", "[one]"]
+    assert brief(seen)[3:] == [
+        "For context: [you] wrote code:\n```\n1\n```",
+        "For context: [you] its code's result:\n```\none\n```",
+    ]
+    assert messages(log, ME)[1:3] == [log[1].content, log[2].content]
 
 
 # --- the list that a request holds

@@ -18,7 +18,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from runwright import Agent, App, BasePlugin, FunctionTool, InMemorySessionService, Runner, to_mcp_server
+from runwright import (
+    START,
+    Agent,
+    App,
+    BasePlugin,
+    FunctionTool,
+    InMemorySessionService,
+    LlmResponse,
+    Runner,
+    Workflow,
+    to_mcp_server,
+)
 from runwright.cli.loading import load_program
 from runwright.errors import MissingDependencyError, ToolExecutionError
 from runwright.testing import FunctionModel, ScriptedModel, call
@@ -194,6 +205,27 @@ async def test_an_argument_of_the_agents_own_called_session_id_is_the_agents(era
     async with mcp.Client(to_mcp_server(agent), mode=era) as client:
         assert texts(await client.call_tool("look", {"session_id": 7})) == ["Found"]
     assert model.requests[0].contents[-1].parts[0].text == '{"session_id":7}'
+
+
+async def test_the_answer_of_a_workflow_is_what_it_says_and_gives(era: str) -> None:
+    def shout(node_input: str) -> dict[str, str]:
+        return {"said": node_input.upper()}
+
+    def begin() -> str:
+        return "never told"
+
+    writer = Agent(name="writer", model=ScriptedModel(["draft"]))
+    flow = Workflow(name="flow", edges=[(START, begin, writer, shout)])
+    async with mcp.Client(to_mcp_server(flow), mode=era) as client:
+        assert texts(await ask(client, "Go", "flow")) == ["draft", '{"said":"DRAFT"}']
+
+
+async def test_an_answer_that_the_provider_blocked_is_an_error(era: str) -> None:
+    blocked = LlmResponse(error_code="SAFETY", error_message="The answer was blocked.")
+    async with mcp.Client(to_mcp_server(Agent(name="a", model=ScriptedModel([blocked]))), mode=era) as client:
+        result = await ask(client, "Go", "a")
+    assert result.is_error
+    assert texts(result) == ["The answer was blocked."]
 
 
 async def test_a_runner_and_an_app_of_ones_own_are_used_and_left_open(era: str) -> None:

@@ -52,6 +52,8 @@ def mcp(path: str, transport: str, host: str, port: int, name: str | None, user:
     PATH is what runwright run takes. Over stdio, the client starts this command, and it ends with the client; all that
     is printed goes to standard error. Over HTTP it listens at /mcp until Ctrl-C.
     """
+    if transport == "stdio" and sys.stdin.isatty():
+        print("Waiting for an MCP client to speak on standard input. Ctrl-C ends it.", file=sys.stderr, flush=True)
     wire = _claimed() if transport == "stdio" else None
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     program = load_program(path)

@@ -37,11 +37,12 @@ def to_mcp_server(
     cancels the run.
 
     The calls of one connection are one conversation; calls at the same time wait for each other. An optional argument,
-    ``session_id``, goes on with another conversation, or begins one of that name. Each result names its conversation in
-    ``_meta`` (``runwright/sessionId``). Streamable HTTP of the protocol 2026-07-28 knows no connections: there, each
-    call without a ``session_id`` begins a conversation, which the answer names to the client's model. Over HTTP without
-    authentication, only a ``session_id`` that an answer named is taken: what one client calls a conversation must not
-    lead another one into it. With the SDK's authentication, each principal is a user, with conversations of its own.
+    ``session_id``, goes on with another conversation, or begins one of that name: a client that speaks for several
+    users gives one for each. Each result names its conversation in ``_meta`` (``runwright/sessionId``). Streamable HTTP
+    of the protocol 2026-07-28 knows no connections: there, each call without a ``session_id`` begins a conversation,
+    which the answer names to the client's model. Over HTTP without authentication, only a ``session_id`` that an answer
+    named is taken: what one client calls a conversation must not lead another one into it. With the SDK's
+    authentication, each principal is a user, with conversations of its own.
 
     What the agent asks its user is put to the client's user as a form (elicitation). Where the client cannot do that, a
     tool call that needs confirmation is not made, and the answer says so; a question that needs an answer is an error.

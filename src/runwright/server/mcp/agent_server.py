@@ -179,11 +179,11 @@ class AgentServer(MCPServer[Serving]):
     async def _run(
         self, runner: Runner, user_id: str, session_id: str, message: Content, progress: Progress
     ) -> list[Event]:
-        """Runs a message; gives the events that say something at last. The run ends where its client leaves."""
+        """Runs a message, unless its client leaves; gives the events that say something at last."""
         config = runner.run_config
         if progress.is_wanted:
             config = config.model_copy(update={"streaming_mode": StreamingMode.SSE})
-        # In a task of its own: a cancelled request of the SDK is cancelled anew at each step, also of a clean-up.
+        # In a task of its own: the SDK cancels a request's task anew at each step, also of a clean-up.
         run = runner.run(
             agent=None if runner.agent is self._agent else self._agent,
             user_id=user_id,
@@ -192,14 +192,11 @@ class AgentServer(MCPServer[Serving]):
             run_config=config,
         )
         final: list[Event] = []
-        try:
-            async with aclosing(cast("AsyncGenerator[Event, None]", aiter(run))) as events:
-                async for event in events:
-                    await progress.tell(event)
-                    if not event.partial and event.author != "user" and (event.is_final_response() or event.output):
-                        final.append(event)
-        finally:
-            run.cancel("the client cancelled the call")
+        async with aclosing(cast("AsyncGenerator[Event, None]", aiter(run))) as events:
+            async for event in events:
+                await progress.tell(event)
+                if event.author != "user" and event.is_final_response():
+                    final.append(event)
         return final
 
     async def _conversation(self, context: Context[Serving, Any], named: str | None) -> tuple[str, str, bool]:

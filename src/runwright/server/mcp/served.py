@@ -107,19 +107,18 @@ class ServedAgent:
             ToolExecutionError: They say that it failed, or an answer that does not fit the agent's ``output_schema``.
         """
         said: list[ContentBlock] = []
-        text, output, failed = "", None, None
+        text, output, last = "", None, None
         for event in events:
-            blocks = blocks_of(event.content)
-            said += blocks
+            said += blocks_of(event.content)
             text = text_of(event.content) or text
-            output = event.output if event.output is not None else output
-            failed = event if event.error_code else failed
-            failed = None if blocks else failed
-        if failed is not None:
-            raise ToolExecutionError(failed.error_message or f"The agent failed: {failed.error_code}")
+            output = output if event.output is None else event.output
+            last = event
+        if last is not None and not blocks_of(last.content):
+            if last.error_code:
+                raise ToolExecutionError(last.error_message or f"The agent failed: {last.error_code}")
+            if last.output is not None:  # a node of a workflow that gives something and says nothing
+                said.append(_text(last.output))
         structured = self._structured(output, text) if text or output is not None else None
-        if not said and output is not None:
-            said.append(TextContent(text=output if isinstance(output, str) else msgspec.json.encode(output).decode()))
         return CallToolResult(content=said, structured_content=structured)
 
     def _structured(self, output: Any, text: str) -> Any:
@@ -148,6 +147,10 @@ def blocks_of(content: Content | None) -> list[ContentBlock]:
             name = file.display_name or file.file_uri.rpartition("/")[2] or file.file_uri
             blocks.append(ResourceLink(uri=file.file_uri, name=name, mime_type=file.mime_type))
     return blocks
+
+
+def _text(output: Any) -> TextContent:
+    return TextContent(text=output if isinstance(output, str) else msgspec.json.encode(output).decode())
 
 
 def _file(blob: Blob, data: bytes) -> ContentBlock:

@@ -38,7 +38,7 @@ def answer(result: CallToolResult, tool: str) -> dict[str, Any]:
         ToolExecutionError: The tool said that it failed; the message is its own.
     """
     if result.is_error:
-        texts = [part.text for block in result.content if (part := block_part(block)).text]
+        texts = [text for block in result.content if (text := _text(block))]
         if not texts and result.structured_content is not None:
             texts = [msgspec.json.encode(result.structured_content).decode()]
         raise ToolExecutionError("\n".join(texts) or f"{tool} failed and did not say why", TOOL_FAILED)
@@ -49,6 +49,13 @@ def answer(result: CallToolResult, tool: str) -> dict[str, Any]:
         for block, shown in zip(result.content, told["content"], strict=True)
     ]
     return told
+
+
+def _text(block: ContentBlock) -> str:
+    """What a block says, where it is text."""
+    if isinstance(block, EmbeddedResource) and isinstance(block.resource, TextResourceContents):
+        return block.resource.text
+    return block.text if isinstance(block, TextContent) else ""
 
 
 def _holds_bytes(block: ContentBlock) -> bool:

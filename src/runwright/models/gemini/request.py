@@ -131,8 +131,8 @@ def _files_apart(parts: list[dict[str, Any]], *, nests: bool, vertex: bool) -> l
             answer["response"] = {"result": text.decode()}
         kept: list[Any] = []
         for file in answer.pop("parts", ()):
-            data: dict[str, Any] = file.get("inlineData") or {}
-            if nests and (vertex or data) and data.get("mimeType", "text/plain") in _IN_ANSWERS:
+            data: dict[str, Any] = file.get("inlineData") or file.get("fileData") or {}
+            if nests and (vertex or "inlineData" in file) and data.get("mimeType") in _IN_ANSWERS:
                 kept.append(file)
             else:
                 files.append({"text": f"A file that {answer.get('name')} answered with:"})
@@ -163,7 +163,7 @@ def _rename(body: dict[str, Any]) -> None:
                     named["name"] = TOOL_NAMES.shown(named.get("name") or "")
     for tool in body["tools"]:
         if declared := tool.get("functionDeclarations"):
-            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one["name"])} for one in declared]
+            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one.get("name") or "")} for one in declared]
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
     if "allowedFunctionNames" in calling:
         calling["allowedFunctionNames"] = [TOOL_NAMES.shown(name) for name in calling["allowedFunctionNames"]]

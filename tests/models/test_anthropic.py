@@ -461,7 +461,8 @@ async def test_each_tool_of_the_provider_is_named_once_and_others_are_told_of(ca
 
 
 async def test_texts_of_spaces_alone_do_not_go_back():
-    with FaultServer([answer(text("\n\n"), use("look", place="attic"), stop="tool_use"), answer(text("Hi."))]) as server:
+    called = answer(text("\n\n"), use("look", place="attic"), stop="tool_use")
+    with FaultServer([called, answer(text("Hi."))]) as server:
         async with Talk(model_for(server.url), tools=[look]) as talk:
             await talk.say(" \n")
         first, second = (request.json()["messages"] for request in server.requests)

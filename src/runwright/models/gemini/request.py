@@ -159,14 +159,18 @@ def _rename(body: dict[str, Any]) -> None:
     for content in body["contents"]:
         for part in content["parts"]:
             for kind in ("functionCall", "functionResponse"):
-                if (named := part.get(kind)) is not None:
-                    named["name"] = TOOL_NAMES.shown(named.get("name") or "")
+                if kind in part:
+                    part[kind] = _renamed(part[kind])
     for tool in body["tools"]:
         if declared := tool.get("functionDeclarations"):
-            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one.get("name") or "")} for one in declared]
+            tool["functionDeclarations"] = [_renamed(one) for one in declared]
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
     if "allowedFunctionNames" in calling:
         calling["allowedFunctionNames"] = [TOOL_NAMES.shown(name) for name in calling["allowedFunctionNames"]]
+
+
+def _renamed(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {**named, "name": TOOL_NAMES.shown(named.get("name") or "")}
 
 
 def _said_by_user(text: str) -> dict[str, Any]:

@@ -38,8 +38,7 @@ class Budget(Record, kw_only=True):
         tokens: Tokens of all prompts and answers, as the providers count them. A call is made only if the prompt, which
             is estimated by its length, still fits.
         cost: US dollars, where the price of a call is known. A call without a price counts nothing here, which the log
-            tells at the first one. Nothing is set aside for calls under way: those that run at the same time may
-            together go over the limit.
+            tells at the first one. For each call under way as much is set aside as the dearest one cost so far.
         llm_calls: Model calls.
         seconds: Seconds from when the run began, without those in which it waited for the user. A model call that is
             under way is stopped; a tool is let end.
@@ -94,7 +93,10 @@ class Spending:
         self.unpriced_calls = 0
         self._now = self._past = _NOTHING
         """Without the time that it takes now."""
-        self._reserved = 0
+        self._under_way: dict[object, tuple[int, float]] = {}
+        """What is set aside for each call whose use is not counted yet: tokens and dollars."""
+        self._dearest = 0.0
+        """What the dearest call cost."""
         self._apart = _NOTHING
         """What runs of tools used that no event of this run's log tells yet."""
         self._home: object = None
@@ -146,7 +148,7 @@ class Spending:
         """
         is_apart = ledger is not self._home
         async with aclosing(answering) as responses:
-            prompt = self._reserve(request)
+            set_aside = self._reserve(request)
             self._add(Amounts(0, None, 1, 0.0), is_apart)
             usage: Usage | None = None
             said, is_counted = 0, False
@@ -156,36 +158,44 @@ class Spending:
                     usage = response.usage_metadata or usage  # a chunk's is that of all chunks so far
                     if usage is not None and not response.partial:
                         self._count(usage, is_apart)
+                        self._under_way.pop(set_aside, None)
                         usage, is_counted = None, True
                     yield response
             finally:
-                self._reserved -= prompt
+                self._under_way.pop(set_aside, None)
                 if usage is None and said and not is_counted:
                     # A provider that does not tell is taken at the length of what was said.
                     usage = Usage(total_token_count=prompt_tokens(request) + _tokens(said))
                 if usage is not None:
                     self._count(usage, is_apart)
 
-    def _reserve(self, request: LlmRequest) -> int:
-        """Sets aside what the prompt will take, in tokens, where tokens are limited."""
+    def _reserve(self, request: LlmRequest) -> object:
+        """Sets aside what the prompt will take, in tokens where those are limited, and what the call may cost.
+
+        Returns:
+            The key of what was set aside.
+        """
         if self._refusal is not None:  # Whatever a hook made of it: what is used up stays so.
             raise self._refusal.again()
         used, limits = self.used, self.limits
+        reserved = sum(tokens for tokens, _ in self._under_way.values())
+        reserved_cost = sum(price for _, price in self._under_way.values())
         if limits.llm_calls is not None and (made := used.llm_calls or 0) >= limits.llm_calls:
             raise self._refused("llm_calls", f"{limits.llm_calls} model calls", f"{made} were made")
-        if limits.cost is not None and (spent := used.cost or 0) >= limits.cost:
-            raise self._refused("cost", f"{limits.cost:g} US dollars", f"{spent:g} were spent")
+        if limits.cost is not None and (spent := used.cost or 0.0) + reserved_cost >= limits.cost:
+            others = f", {reserved_cost:g} are set aside for calls under way" if reserved_cost else ""
+            raise self._refused("cost", f"{limits.cost:g} US dollars", f"{spent:g} were spent{others}")
         if limits.seconds is not None and (used.seconds or 0) >= limits.seconds:
             raise self._late()
-        if limits.tokens is None:
-            return 0
-        tokens, prompt = used.tokens or 0, prompt_tokens(request)
-        if tokens + self._reserved + prompt > limits.tokens:
-            others = f", {self._reserved} are set aside for calls under way" if self._reserved else ""
+        prompt = 0 if limits.tokens is None else prompt_tokens(request)
+        tokens = used.tokens or 0
+        if limits.tokens is not None and tokens + reserved + prompt > limits.tokens:
+            others = f", {reserved} are set aside for calls under way" if reserved else ""
             told = f"{tokens} were used{others}, and the next prompt has about {prompt}"
             raise self._refused("tokens", f"{limits.tokens} tokens", told)
-        self._reserved += prompt
-        return prompt
+        key = object()
+        self._under_way[key] = (prompt, self._dearest)
+        return key
 
     async def _next(self, responses: AsyncGenerator[LlmResponse, None]) -> LlmResponse | None:
         if self.limits.seconds is None:
@@ -206,6 +216,7 @@ class Spending:
 
     def _count(self, usage: Usage, is_apart: bool) -> None:
         self._add(_amounts(usage), is_apart)
+        self._dearest = max(self._dearest, usage.cost or 0.0)
         if usage.cost is None:
             self.unpriced_calls += 1
             if self.unpriced_calls == 1 and self.limits.cost is not None:

@@ -309,6 +309,26 @@ async def test_settings_are_passed_on_the_run_ones_above_the_agents(chat):
     assert config.labels == {"a": "1", "b": "1"}
 
 
+@pytest.mark.parametrize("agents", [None, types.HttpOptions(base_url="https://a.test", headers={"x": "a", "y": "a"})])
+async def test_the_http_options_of_a_run_go_over_the_agents(chat, agents):
+    runs = types.HttpOptions(timeout=5_000, headers={"y": "run"})
+
+    def spoil(callback_context, llm_request):
+        sent.append(llm_request.config.http_options.model_copy(deep=True))
+        llm_request.config.http_options.headers["spoiled"] = "yes"
+
+    sent = []
+    config = types.GenerateContentConfig(http_options=agents)
+    model = ScriptedModel(["hi"], repeat=True)
+    agent = Agent(name="a", model=model, generate_content_config=config, before_model_callback=spoil)
+    talk = chat(agent)
+    for _ in range(2):
+        await talk.say(run_config=RunConfig(http_options=runs))
+    merged = types.HttpOptions(base_url="https://a.test", timeout=5_000, headers={"x": "a", "y": "run"})
+    assert sent == [runs if agents is None else merged] * 2
+    assert runs.headers == {"y": "run"}
+
+
 async def test_metadata_of_the_run_is_on_every_event(chat):
     model = ScriptedModel([LlmResponse(content=types.ModelContent("ok"), custom_metadata={"own": 1, "both": "event"})])
     talk = chat(Agent(name="a", model=model))

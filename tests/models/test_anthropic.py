@@ -460,6 +460,17 @@ async def test_each_tool_of_the_provider_is_named_once_and_others_are_told_of(ca
     assert ["tool retrieval" in message for message in caplog.messages] == [True]
 
 
+async def test_texts_of_spaces_alone_do_not_go_back():
+    called = answer(text("\n\n"), use("look", place="attic"), stop="tool_use")
+    with FaultServer([called, answer(text("Hi."))]) as server:
+        async with Talk(model_for(server.url), tools=[look]) as talk:
+            await talk.say(" \n")
+        first, second = (request.json()["messages"] for request in server.requests)
+    assert [block["type"] for block in second[1]["content"]] == ["tool_use"]
+    blocks = [block for message in [*first, *second] for block in message["content"]]
+    assert all(block["text"].strip() for block in blocks if "text" in block)
+
+
 @pytest.mark.parametrize("stop", ["some_new_reason", None])
 async def test_an_end_that_nobody_knows_is_told_of_where_nothing_was_said(stop):
     with FaultServer([answer(stop=stop), answer(text("Half of"), stop=stop)]) as server:

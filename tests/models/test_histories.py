@@ -3,6 +3,7 @@
 
 import base64
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,8 @@ async def test_another_model_sees_nothing_that_it_does_not_understand(first: str
     assert sent.count("Five.") == 1 and "Thanks!" in sent
 
 
-async def test_calls_of_a_model_that_counts_anew_are_told_apart() -> None:
+@pytest.mark.parametrize("provider", ["claude", "responses", "chat"])
+async def test_calls_of_a_model_that_counts_anew_are_told_apart(provider: str) -> None:
     call = types.Part(function_call=types.FunctionCall(id="call_0", name="add", args={}))
     heard = types.Part(function_response=types.FunctionResponse(id="call_0", name="add", response={"result": 1}))
     turn = [
@@ -142,11 +144,15 @@ async def test_calls_of_a_model_that_counts_anew_are_told_apart() -> None:
         types.Content(role="user", parts=[heard]),
         types.ModelContent("Done."),
     ]
-    with FaultServer([claude.answer(claude.text("Bye."))]) as server:
-        model = model_of("claude", server.url)
+    with FaultServer([answers(provider, stream=False)[2]]) as server:
+        model = model_of(provider, server.url)
         request = LlmRequest(contents=[*turn, *turn, types.UserContent("Bye")])
         assert [one async for one in model.generate_content_async(request)]
         await model.close()
-        blocks = [block for message in server.requests[0].json()["messages"] for block in message["content"]]
-    assert [block["id"] for block in blocks if block["type"] == "tool_use"] == ["call_0", "call_0-2"]
-    assert [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"] == ["call_0", "call_0-2"]
+        sent = server.requests[0].body.decode()
+    made, answered = {
+        "claude": (r'"type":"tool_use","id":"([^"]+)"', r'"tool_use_id":"([^"]+)"'),
+        "responses": (r'"type":"function_call","call_id":"([^"]+)"', r'"function_call_output","call_id":"([^"]+)"'),
+        "chat": (r'"tool_calls":\[{"id":"([^"]+)"', r'"tool_call_id":"([^"]+)"'),
+    }[provider]
+    assert re.findall(made, sent) == re.findall(answered, sent) == ["call_0", "call_0-2"]

@@ -224,6 +224,36 @@ class TestWhatCounts:
         error, _ = await stopped(both, limited(tokens=1_000))
         assert "0 were used" in str(error) and "set aside for calls under way" in str(error)
 
+    async def test_of_money_is_set_aside_as_the_dearest_call_so_far(self) -> None:
+        def talker(name: str) -> Agent:
+            return Agent(name=name, model=ScriptedModel([delay(0.05, answer(name, 1, 0.25))]))
+
+        first = Agent(name="first", model=ScriptedModel([answer("first", 1, 0.5)]))
+        both = ParallelAgent(name="both", sub_agents=[talker("one"), talker("two")])
+        error, events = await stopped(SequentialAgent(name="all", sub_agents=[first, both]), limited(cost=1.0))
+        assert "0.5 were spent, 0.5 are set aside for calls under way" in str(error)
+        assert "first" in texts(events)
+
+    async def test_is_no_longer_set_aside_once_it_is_counted(self) -> None:
+        answered = asyncio.Event()
+
+        async def wait(callback_context: Any) -> None:
+            await answered.wait()
+
+        first = Agent(name="first", model=ScriptedModel([answer("first", 1, 0.5)]))
+        fast = Agent(name="fast", model=ScriptedModel([answer("fast", 1, 0.5)]))
+        late = Agent(name="late", model=ScriptedModel(["late"]), before_agent_callback=wait)
+        agents = SequentialAgent(name="all", sub_agents=[first, ParallelAgent(name="both", sub_agents=[fast, late])])
+        async with InMemoryRunner(agents) as runner:
+            said: list[str] = []
+            async for event in runner.run_async(**HERE, new_message="hello", run_config=limited(cost=1.25)):
+                said += texts([event])
+                if "fast" in said and not answered.is_set():
+                    answered.set()  # What it cost is counted, and its event not yet let go.
+                    for _ in range(20):
+                        await asyncio.sleep(0)
+        assert said == ["first", "fast", "late"]
+
     async def test_is_for_all_agents_together(self) -> None:
         agents = [Agent(name=f"a{n}", model=ScriptedModel([answer("x", 400)])) for n in range(3)]
         error, events = await stopped(SequentialAgent(name="all", sub_agents=agents), limited(tokens=700))

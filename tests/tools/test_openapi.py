@@ -172,6 +172,15 @@ async def test_a_long_document_is_fetched_too():
         await toolset.close()
 
 
+def test_a_place_in_the_path_that_nobody_describes_is_an_argument():
+    named = {"name": "b", "in": "path", "schema": {"type": "integer"}}
+    paths = {"/x/{a}/{b}": {"get": {"operationId": "x", "parameters": [named]}}}
+    tool = OpenAPIToolset(spec_dict={"openapi": "3.1.0", "paths": paths}, base_url="https://pets.test").get_tool("x")
+    shown = tool.operation.schema()
+    assert shown["properties"] == {"a": {"type": "string"}, "b": {"type": "integer"}}
+    assert sorted(shown["required"]) == ["a", "b"]
+
+
 async def test_what_is_told_of_a_document_that_is_not_there_holds_no_secret():
     with FaultServer([json_answer({}, status=404)]) as documents:
         url = documents.url.replace("//", "//ada:pass-word@")

@@ -12,7 +12,7 @@ from runwright.instruction import instruction_text
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest, turn_begins
 from runwright.tool import BaseTool, BaseToolset
-from runwright.types import Content, GenerateContentConfig, to_content
+from runwright.types import Content, GenerateContentConfig, HttpOptions, to_content
 
 if TYPE_CHECKING:
     from runwright.agents.llm import LlmAgent
@@ -72,11 +72,21 @@ def _apply_run_config(ctx: InvocationContext, config: GenerateContentConfig) -> 
     if run.speech_config is not None:
         config.speech_config = run.speech_config
     if run.http_options is not None:
-        config.http_options = run.http_options
+        config.http_options = _merged(config.http_options, run.http_options)
     if run.service_tier is not None:
         config.service_tier = run.service_tier
     if run.labels:
         config.labels = {**(config.labels or {}), **run.labels}
+
+
+def _merged(agents: HttpOptions | None, runs: HttpOptions) -> HttpOptions:
+    """The run's options over the agent's: headers are joined, and so is what goes into the body."""
+    if agents is None:
+        return runs.model_copy(deep=True)
+    said = {name: value for name in runs.__struct_fields__ if (value := getattr(runs, name)) is not None}
+    for name in ("extra_body", "headers"):
+        said[name] = {**(getattr(agents, name) or {}), **(said.get(name) or {})} or None
+    return agents.model_copy(update=said)
 
 
 async def _add_instructions(agent: "LlmAgent", ctx: InvocationContext, request: LlmRequest) -> None:

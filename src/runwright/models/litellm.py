@@ -84,12 +84,14 @@ class LiteLlm(BaseLlm):
         sdk.suppress_debug_info = True  # else it prints advice with each failure
         form = output_form(llm_request.config)
         given = self._given(llm_request, form, stream)
+        http = llm_request.config.http_options
+        policy = self.retry.with_options(http.retry_options if http is not None else None)
         renamed = PLAIN_NAMES.changed(llm_request.config)
 
         def ask() -> AsyncGenerator[LlmResponse, None]:
             return self._answers(sdk, given, ChatAnswer(form), stream)
 
-        async with aclosing(retried(ask, self.retry)) as responses:
+        async with aclosing(retried(ask, policy)) as responses:
             async for response in responses:
                 yield with_own_names(response, renamed)
 

@@ -74,7 +74,8 @@ def block_of(part: Part) -> dict[str, Any] | None:
     if part.function_call is not None:
         return {"type": "tool_use", **_call(part.function_call), **rest}
     if part.text is not None:
-        return {"type": "text", "text": part.text, **rest} if part.text or rest else None
+        # A text of spaces alone is refused, also one that the model wrote itself.
+        return {"type": "text", "text": part.text, **rest} if rest or part.text.strip() else None
     if "type" in rest:
         return dict(rest)
     text = code_text(part)

@@ -131,8 +131,8 @@ def _files_apart(parts: list[dict[str, Any]], *, nests: bool, vertex: bool) -> l
             answer["response"] = {"result": text.decode()}
         kept: list[Any] = []
         for file in answer.pop("parts", ()):
-            data: dict[str, Any] = file.get("inlineData") or {}
-            if nests and (vertex or data) and data.get("mimeType", "text/plain") in _IN_ANSWERS:
+            data: dict[str, Any] = file.get("inlineData") or file.get("fileData") or {}
+            if nests and (vertex or "inlineData" in file) and data.get("mimeType") in _IN_ANSWERS:
                 kept.append(file)
             else:
                 files.append({"text": f"A file that {answer.get('name')} answered with:"})
@@ -159,8 +159,8 @@ def _rename(body: dict[str, Any]) -> None:
     for content in body["contents"]:
         for part in content["parts"]:
             for kind in ("functionCall", "functionResponse"):
-                if (named := part.get(kind)) is not None:
-                    named["name"] = TOOL_NAMES.shown(named.get("name") or "")
+                if kind in part:
+                    part[kind] = _renamed(part[kind])
     rename_tools(body["tools"])
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
     if "allowedFunctionNames" in calling:
@@ -171,7 +171,11 @@ def rename_tools(tools: list[dict[str, Any]]) -> None:
     """Gives the functions among the tools of a request names that the API takes."""
     for tool in tools:
         if declared := tool.get("functionDeclarations"):
-            tool["functionDeclarations"] = [{**one, "name": TOOL_NAMES.shown(one["name"])} for one in declared]
+            tool["functionDeclarations"] = [_renamed(one) for one in declared]
+
+
+def _renamed(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {**named, "name": TOOL_NAMES.shown(named.get("name") or "")}
 
 
 def _said_by_user(text: str) -> dict[str, Any]:

@@ -130,10 +130,8 @@ class HttpClients:
                 request = _redirected(request, answer.status, urljoin(answer.url, target))
                 answer = await self._once(client, request, longest or self._longest)
         except errors as error:
-            raise ToolExecutionError(
-                f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}",
-                "CONNECTION_FAILED",
-            ) from error
+            told = f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}"
+            raise ToolExecutionError(told, "CONNECTION_FAILED") from error
         raise ToolExecutionError(f"{shown_url(request.url)} redirects again and again", "TOO_MANY_REDIRECTS")
 
     async def close(self) -> None:
@@ -155,9 +153,8 @@ class HttpClients:
         url = request.whole_url
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ToolExecutionError(
-                f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url", "BAD_URL"
-            )
+            told = f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url"
+            raise ToolExecutionError(told, "BAD_URL")
         if self._factory is not None:
             await self._check(parts.hostname, _port(url))
         headers = dict(request.headers)

@@ -18,6 +18,8 @@ LONGEST_NAME = 60
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 IDEMPOTENCY_KEY = "idempotency-key"
 
+PLACE = re.compile(r"\{([^{}]+)\}")
+"""Where a parameter stands in a path."""
 _METHODS = ("get", "post", "put", "delete", "patch", "head", "options", "trace")
 _LOCATIONS = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 _NOT_PARAMETERS = frozenset(("accept", "content-type", "authorization"))
@@ -158,7 +160,7 @@ def read_operation(
         schemas: The document's schemas.
     """
     reader = _Reader(document, keep_names, Schemas(document) if schemas is None else schemas)
-    parameters = reader.parameters([*(shared or []), *(raw.get("parameters") or [])])
+    parameters = reader.parameters([*(shared or []), *(raw.get("parameters") or [])], endpoint.path)
     body = reader.body(document.follow(raw["requestBody"])) if raw.get("requestBody") else None
     wanted = snake_case(str(raw.get("operationId") or f"{endpoint.path}_{endpoint.method}")) or endpoint.method
     scheme, scopes = _security(document, raw.get("security", document.root.get("security")))
@@ -193,8 +195,11 @@ class _Reader:
         self._properties: Json = {}
         self._required: list[str] = []
 
-    def parameters(self, given: list[Any]) -> list[Parameter]:
-        found: dict[tuple[str, str], Json] = {}
+    def parameters(self, given: list[Any], path: str) -> list[Parameter]:
+        # Without those that documents forget the operation could not be called.
+        found: dict[tuple[str, str], Json] = {
+            (name, "path"): {"name": name, "in": "path", "schema": {"type": "string"}} for name in PLACE.findall(path)
+        }
         for one in map(self._document.follow, given):
             found[one["name"], one["in"]] = one  # The operation's own come last, and hold.
         return [

@@ -13,12 +13,11 @@ import msgspec
 
 from runwright.errors import ToolArgumentsError
 from runwright.tools.http.client import Outgoing
-from runwright.tools.openapi.operation import Body, Operation, Parameter, is_json
+from runwright.tools.openapi.operation import PLACE, Body, Operation, Parameter, is_json
 from runwright.tools.openapi.spec import Json
 from runwright.tools.openapi.styles import in_header, in_path, in_query, text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_PLACE = re.compile(r"\{([^{}]+)\}")
 
 LoadFile = Callable[[str], Awaitable["FileContent | None"]]
 
@@ -59,7 +58,7 @@ async def make_request(
             value = parameter.default if parameter.required else None
         if value is not None:
             _place(parameter, value, request, in_paths)
-    path = _PLACE.sub(lambda place: _filled(place.group(1), in_paths), operation.endpoint.path)
+    path = PLACE.sub(lambda place: _filled(place.group(1), in_paths), operation.endpoint.path)
     request.url = operation.endpoint.base_url.rstrip("/") + path
     if operation.body is not None:
         await _put_body(operation.body, given, request, load_file)

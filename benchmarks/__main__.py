@@ -291,7 +291,9 @@ def run_wires(chosen: list[str], options: argparse.Namespace) -> tuple[str, list
     started = perf_counter()
     plan = wires_plan(chosen, options.quick)
     samples, failures, _ = measure(plan, options.quick)
-    remarks = ["One round of fewer calls: not to be held to the bars."] if options.quick else []
+    remarks = [f"When this ended, {os.getloadavg()[0]:.1f} processes wanted to run on {os.cpu_count()} cores."]
+    if options.quick:
+        remarks.append("One round of fewer calls: not to be held to the bars.")
     print(f"\n{wire_report.shown(samples[OURS])}\n")
     print(*remarks, f"{perf_counter() - started:.0f} s in all", sep="\n")
     versions = peers.versions_in(plan["request"][0].python, wire_report.PACKAGES) if "request" in plan else []

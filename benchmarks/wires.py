@@ -249,7 +249,7 @@ async def mcp_call(subject: str, quick: bool) -> dict[str, float]:
 
 
 async def core_import(subject: str, quick: bool) -> dict[str, Any]:
-    """The import of the core where all SDKs are installed: it loads none of them."""
+    """The import of the core, beside the wires that must not make it slower."""
     return await imports(OURS, quick)
 
 

@@ -98,9 +98,10 @@ class _OpenAIConnection(BaseLlmConnection):
             ) from error
 
     async def send_history(self, history: Sequence[Content]) -> None:
-        for item in history_items(history):
+        items = history_items(history)
+        for item in items:
             await self._send({"type": "conversation.item.create", "item": item})
-        if history and history[-1].role != "model":
+        if items and history[-1].role != "model":
             await self._ask()
 
     async def send_content(self, content: Content) -> None:

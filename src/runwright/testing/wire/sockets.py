@@ -29,8 +29,9 @@ class LoopbackSocketServer:
     """A WebSocket server on the loopback interface, in threads of its own: ``with LoopbackSocketServer() as server``.
 
     Args:
-        tls: Whether it speaks TLS, with a certificate that only ``client_ssl()`` knows. google-genai speaks nothing
-            else.
+        tls: Whether it speaks TLS, with a certificate that only ``client_ssl()`` knows. google-genai's live
+            connections speak nothing else: ``Gemini(base_url=server.url, client_kwargs={"http_options":
+            {"async_client_args": {"ssl": server.client_ssl()}}})``.
 
     Attributes:
         requests: The requests for a connection that came, in order.

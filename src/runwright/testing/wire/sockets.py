@@ -138,7 +138,8 @@ class LoopbackSocketServer:
         refusal: WireAnswer | None = connection.script.refusal
         if refusal is None:
             return None
-        response = connection.respond(HTTPStatus(refusal.status), refusal.body.decode())
+        response = connection.respond(HTTPStatus.FORBIDDEN, refusal.body.decode())
+        response.status_code, response.reason_phrase = refusal.status, "Refused"  # providers have statuses of their own
         for name, value in refusal.headers.items():
             if name in response.headers:
                 del response.headers[name]

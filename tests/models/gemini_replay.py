@@ -140,6 +140,8 @@ class Scene:
             for tool in first.get("tools", [])
             for declaration in tool.get("functionDeclarations", [])
         ]
+        if any("functionDeclarations" not in tool for tool in first.get("tools", [])):
+            self.agent["before_model_callback"] = natives_added(first["tools"])
 
     def _read_conversation(self, bodies: list[Any]) -> None:
         contents = bodies[0]["contents"]
@@ -182,6 +184,17 @@ class Scene:
             events.extend([event async for event in run])
         await runner.close()
         return events
+
+
+def natives_added(tools: list[Any]) -> Any:
+    """A callback that puts the provider's own tools beside an agent's functions, in the order of the recording."""
+
+    def add(callback_context: Any, llm_request: Any) -> None:
+        functions = iter([llm_request.config.tools or []])
+        shown = [next(functions, []) if "functionDeclarations" in tool else [dict(tool)] for tool in tools]
+        llm_request.config.tools = [tool for group in shown for tool in group]
+
+    return add
 
 
 def anonymous() -> Any:

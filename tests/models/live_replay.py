@@ -22,7 +22,7 @@ Said = types.Content | RealtimeInput
 def gemini(server: LoopbackSocketServer, model: str = "gemini-2.5-flash-native-audio", **settings: Any) -> Gemini:
     """The model behind a server that speaks TLS, which is all that google-genai's live connections speak."""
     trusted = {"http_options": {"async_client_args": {"ssl": server.client_ssl()}}}
-    return Gemini(model=model, api_key="a-key", base_url=server.url, client_kwargs=trusted, **settings)
+    return Gemini(**{"model": model, "api_key": "a-key", "base_url": server.url, "client_kwargs": trusted, **settings})
 
 
 def openai(server: LoopbackSocketServer, model: str = "gpt-realtime", **settings: Any) -> OpenAI:
@@ -171,7 +171,7 @@ class LiveScene:
             WireMismatchError: What was sent is not what was recorded.
         """
         seen: list[LlmResponse] = []
-        with WireSocketServer(self.messages, deadline=5, tls=self.is_gemini) as server:
+        with WireSocketServer(self.messages, deadline=20, tls=self.is_gemini) as server:
             make = gemini if self.is_gemini else openai
             extra = {"live_session": self.settings} if self.settings else {}
             async with opened(make(server, self.model, **extra), self.request) as connection:

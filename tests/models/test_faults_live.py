@@ -82,6 +82,7 @@ async def fails(provider: Provider, script: SocketScript, **settings: Any) -> er
         (429, errors.ModelRateLimitedError),
         (500, errors.ModelOverloadedError),
         (503, errors.ModelOverloadedError),
+        (529, errors.ModelOverloadedError),
     ],
 )
 async def test_a_refused_connection_is_an_error_of_its_kind(
@@ -165,11 +166,14 @@ async def test_an_error_that_is_a_message_is_one() -> None:
     for at in (2, 3):
         messages = [*GOOGLE.messages[:at], told, *GOOGLE.messages[at:]]
         assert isinstance(await fails(GEMINI, SocketScript(messages=messages)), errors.ModelRateLimitedError)
-    for code, kind in (("invalid_api_key", errors.ModelBadRequestError), ("session_expired", errors.ModelError)):
+    for at, code, kind in (
+        (0, "invalid_api_key", errors.ModelAuthError),
+        (2, "invalid_value", errors.ModelBadRequestError),
+        (5, "session_expired", errors.ModelConnectionError),
+    ):
         told = received({"type": "error", "error": {"type": "invalid_request_error", "code": code, "message": "No"}})
-        for at in (0, 2, 5):
-            messages = [*REALTIME.messages[:at], told, *REALTIME.messages[at:]]
-            assert isinstance(await fails(OPENAI, SocketScript(messages=messages)), kind)
+        messages = [*REALTIME.messages[:at], told, *REALTIME.messages[at:]]
+        assert type(await fails(OPENAI, SocketScript(messages=messages))) is kind
 
 
 @BOTH

@@ -2,6 +2,7 @@
 """Gemini over its own SDK: recorded conversations, held again by agents of ours."""
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from runwright import Agent, Event, InMemoryRunner
 from runwright.models.gemini import Gemini
-from runwright.testing.wire import Comparison, WireServer, read_recording
+from runwright.testing.wire import Comparison, Exchange, WireRequest, WireServer, json_answer, read_recording
 from tests.models.gemini_replay import Scene, answer_chunks, as_ours
 from tests.models.recordings import recorded, recording
 
@@ -91,3 +92,31 @@ async def test_a_recorded_transfer_is_made_again() -> None:
     assert [event.author for event in answers] == ["transfer_agent", "calculator"]
     for exchange, event in zip(exchanges, answers, strict=True):
         check_answer(answer_chunks(exchange), event)
+
+
+async def test_a_conversation_with_the_providers_own_tools_is_held_again() -> None:
+    functions = {"functionDeclarations": [{"name": "look", "description": "Looks", "parameters": {"type": "OBJECT"}}]}
+    files = [
+        {"inlineData": {"data": "+/8=", "mimeType": "application/pdf"}},
+        {"fileData": {"fileUri": "https://example.com/a.mp3", "mimeType": "audio/mpeg"}},
+        {"text": "What is this?"},
+    ]
+    said = [
+        {"executableCode": {"code": "1 + 1", "language": "PYTHON"}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2"}},
+        {"text": "Two"},
+    ]
+    asked = {
+        "contents": [{"role": "user", "parts": files}],
+        "tools": [{"googleSearch": {}}, functions, {"codeExecution": {}}],
+        "generationConfig": {"responseModalities": ["TEXT"], "responseLogprobs": True, "logprobs": 2},
+    }
+    candidate = {"content": {"role": "model", "parts": said}, "finishReason": "STOP", "avgLogprobs": -0.5}
+    answer = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 5}}
+    target = "/v1beta/models/gemini-2.5-flash:generateContent"
+    request = WireRequest(method="POST", target=target, body=json.dumps(asked).encode())
+    scene = Scene([Exchange(request=request, answer=json_answer(answer))])
+    events = await scene.play()
+    check_answers(scene, events)
+    assert [part.executable_code.code for part in events[-1].content.parts or () if part.executable_code] == ["1 + 1"]
+    assert events[-1].avg_logprobs == -0.5

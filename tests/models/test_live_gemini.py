@@ -2,7 +2,7 @@
 """Live conversations with Gemini: what is sent over the real SDK, and what is made of what comes."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from runwright.connection import BaseLlmConnection
 from runwright.event import LlmResponse
 from runwright.model import LlmRequest
 from runwright.testing.wire import WireMessage, WireSocketServer
+from tests.models.gemini_replay import anonymous
 from tests.models.live_messages import GOOGLE, MODEL, SOUND, Google, base64_of, received, sent
 from tests.models.live_replay import gemini, given, opened, pieces
 
@@ -23,7 +24,7 @@ async def talking(
     messages: list[WireMessage], request: LlmRequest | None = None, model: str = MODEL
 ) -> AsyncIterator[BaseLlmConnection]:
     """A connection to a server that expects this conversation and no other."""
-    with WireSocketServer(messages, deadline=5, tls=True) as server:
+    with WireSocketServer(messages, deadline=20, tls=True) as server:
         async with opened(gemini(server, model), request or LlmRequest()) as connection:
             yield connection
 
@@ -31,10 +32,11 @@ async def talking(
 async def turn(connection: BaseLlmConnection) -> list[LlmResponse]:
     """All that comes up to the end of the model's turn."""
     seen: list[LlmResponse] = []
-    async for response in connection.receive():
-        seen.append(response)
-        if response.turn_complete:
-            break
+    async with aclosing(connection.receive()) as responses:
+        async for response in responses:
+            seen.append(response)
+            if response.turn_complete:
+                break
     return seen
 
 
@@ -234,12 +236,32 @@ async def test_settings_of_both_kinds_are_set_up() -> None:
             "labels": {"team": "vertex only"},
         }
     )
-    with WireSocketServer(messages, deadline=5, tls=True) as server:
+    with WireSocketServer(messages, deadline=20, tls=True) as server:
         async with opened(gemini(server), LlmRequest(config=config, live_connect_config=live)):
             pass
     request = server.requests[0]
     assert request.headers["x-goog-api-key"] == "a-key"
     assert "v1beta" in request.target
+
+
+async def test_vertex_ai_is_spoken_to_in_its_own_words() -> None:
+    name = "projects/p/locations/l/publishers/google/models/gemini-live"
+    setup = {"model": name, "generationConfig": {"responseModalities": ["AUDIO"]}, "labels": {"team": "a"}}
+    messages = [
+        sent({"setup": setup}),
+        received({"setupComplete": {"sessionId": "s-2"}}),
+        Google.turn("Hi"),
+        Google.said({"text": "Hello"}),
+        Google.turn_complete(),
+    ]
+    with WireSocketServer(messages, deadline=20, tls=True) as server:
+        settings = {"vertexai": True, "project": "p", "location": "l", "credentials": anonymous()}
+        model = gemini(server, "gemini-live", **{"api_key": None, **settings})
+        request = LlmRequest(live_connect_config=types.LiveConnectConfig(labels={"team": "a"}))
+        async with opened(model, request) as connection:
+            await connection.send_content(types.UserContent("Hi"))
+            assert given(await turn(connection)).text == "Hello"
+    assert server.requests[0].headers["authorization"] == "Bearer a-token"
 
 
 async def test_news_of_the_connection_are_passed_on_and_what_is_unknown_is_not() -> None:

@@ -3,7 +3,7 @@
 
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ async def talking(
     messages: list[WireMessage], live: types.LiveConnectConfig | None = None, **settings: Any
 ) -> AsyncIterator[BaseLlmConnection]:
     """A connection to a server that expects this conversation and no other."""
-    with WireSocketServer(messages, deadline=5) as server:
+    with WireSocketServer(messages, deadline=20) as server:
         async with opened(openai(server, **settings), LlmRequest(live_connect_config=live)) as connection:
             yield connection
 
@@ -37,12 +37,13 @@ async def talking(
 async def turn(connection: BaseLlmConnection, answers: dict[str, str] | None = None) -> list[LlmResponse]:
     """All that comes up to the end of the model's turn, its calls answered as they come."""
     seen: list[LlmResponse] = []
-    async for response in connection.receive():
-        seen.append(response)
-        for call in response.get_function_calls():
-            await connection.send_content(result(call.id or "", (answers or {})[call.id or ""]))
-        if response.turn_complete:
-            break
+    async with aclosing(connection.receive()) as responses:
+        async for response in responses:
+            seen.append(response)
+            for call in response.get_function_calls():
+                await connection.send_content(result(call.id or "", (answers or {})[call.id or ""]))
+            if response.turn_complete:
+                break
     return seen
 
 
@@ -300,7 +301,7 @@ async def test_settings_are_set_up() -> None:
         }
     )
     extra = {"truncation": "disabled", "audio": {"input": {"noise_reduction": {"type": "near_field"}}}}
-    with WireSocketServer(Realtime.setup(**{"audio": audio, **more}), deadline=5) as server:
+    with WireSocketServer(Realtime.setup(**{"audio": audio, **more}), deadline=20) as server:
         request = LlmRequest(model="openai/gpt-realtime-2", config=config, live_connect_config=live)
         async with opened(openai(server, live_session=extra), request):
             pass

@@ -83,11 +83,17 @@ class LiveSocket:
 async def _shielded(work: Coroutine[Any, Any, None]) -> None:
     """Ends ``work``, which has a deadline of its own, though the task is being cancelled."""
     task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                break
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 def closing_of(error: BaseException) -> tuple[int, str] | None:

@@ -172,7 +172,8 @@ class OpenAI(BaseLlm):
             MissingDependencyError: The SDK is not installed, or ``websockets``.
         """
         await load(PROVIDER, PROVIDER)
-        await load("websockets", PROVIDER)
+        await load("websockets.asyncio.client", PROVIDER)
+        await load("openai.resources.realtime", PROVIDER)
         client = self.client if self.client is not None else self._clients.get()
         model = bare_name(llm_request.model or self.model)
         settings = session_settings(llm_request, parallel_tool_calls=self.parallel_tool_calls, extra=self.live_session)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from runwright.errors import (
     ContentBlockedError,
     ContextTooLongError,
+    ModelAuthError,
     ModelBadRequestError,
     ModelConnectionError,
     ModelError,
@@ -26,6 +27,7 @@ _BLOCKED = frozenset(
 _PASSING = frozenset(
     {"server_error", "vector_store_timeout", "internal_error", "overloaded_error", "server_is_overloaded"}
 )
+_REFUSED_KEY = frozenset({"authentication_error", "invalid_api_key"})
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _LIMITED = frozenset({"rate_limit_exceeded", "insufficient_quota", "rate_limit_error", "tokens", "requests"})
 
@@ -74,6 +76,8 @@ def reported_failure(error: Mapping[str, Any]) -> ModelError:
     names = _names(error)
     if names & _LIMITED:
         return ModelRateLimitedError(shown, provider=PROVIDER)
+    if names & _REFUSED_KEY:
+        return ModelAuthError(f"{shown} (check the API key)", provider=PROVIDER)
     if names & _PASSING or not kind:
         return ModelOverloadedError(shown, provider=PROVIDER)
     code = error.get("code")

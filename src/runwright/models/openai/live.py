@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from runwright.connection import BaseLlmConnection, RealtimeInput
-from runwright.errors import ModelError, ModelTimeoutError
+from runwright.errors import ModelConnectionError, ModelError, ModelTimeoutError
 from runwright.event import LlmResponse
 from runwright.live_types import ActivityEnd, ActivityStart
 from runwright.models.openai.answers import as_object, malformed
@@ -27,7 +27,7 @@ from runwright.types import Blob, Content
 _BUSY = "conversation_already_has_active_response"
 _HARMLESS = frozenset({"input_audio_buffer_commit_empty", "response_cancel_not_active"})
 """Errors of what had no effect: the server had heard the end of the speech, or had cancelled, by itself."""
-_ENDING = frozenset({"session_expired", "invalid_api_key"})
+_EXPIRED = "session_expired"
 
 
 @asynccontextmanager
@@ -104,9 +104,10 @@ class _OpenAIConnection(BaseLlmConnection):
             ) from error
 
     async def send_history(self, history: Sequence[Content]) -> None:
-        for item in history_items(history):
+        items = history_items(history)
+        for item in items:
             await self._send({"type": "conversation.item.create", "item": item})
-        if history and history[-1].role != "model":
+        if items and history[-1].role != "model":
             await self._ask()
 
     async def send_content(self, content: Content) -> None:
@@ -142,7 +143,13 @@ class _OpenAIConnection(BaseLlmConnection):
             self._has_sound = False
 
     async def receive(self) -> AsyncGenerator[LlmResponse, None]:
-        while (event := await self._next()) is not None:
+        while True:
+            try:
+                event = await self._next()
+            except ModelError as error:
+                if self._has_ended(error):
+                    return
+                raise
             responses = self._answers.read(event)
             for call in (call for response in responses for call in response.get_function_calls()):
                 self._open_calls.add(call.id)
@@ -193,8 +200,8 @@ class _OpenAIConnection(BaseLlmConnection):
             return []
         if code in _HARMLESS:
             return []
-        if code in _ENDING:
-            raise reported_failure(error)
+        if code == _EXPIRED:
+            raise ModelConnectionError(f"{PROVIDER} ended the session: {error.get('message')}", provider=PROVIDER)
         ends_turn, self._asked = self._asked, False
         return [self._answers.error(event, ends_turn=ends_turn)]
 
@@ -204,27 +211,21 @@ class _OpenAIConnection(BaseLlmConnection):
         Raises:
             ModelError: An error came in its place, or the end.
         """
-        while (event := await self._next(ends=False)) is not None:
+        while True:
+            event = await self._next()
             if event.get("type") == kind:
                 return event
             if event.get("type") == "error":
                 raise reported_failure(as_object(event.get("error")))
-        raise AssertionError("The end is an error here")
 
-    async def _next(self, *, ends: bool = True) -> Mapping[str, Any] | None:
-        """The next event; None where the connection has ended as it should.
+    async def _next(self) -> Mapping[str, Any]:
+        """The next event.
 
         Raises:
-            ModelError: It ended in another way, or what came is no event.
+            ModelError: The connection has ended, or what came is no event.
         """
-        try:
-            with _our_errors():
-                data = await self._wire.recv_bytes()
-        except ModelError as error:
-            closing = closing_of(error.__cause__) if error.__cause__ is not None else None
-            if ends and closing is not None and (self._socket.closed or closing[0] == NORMAL_CLOSURE):
-                return None
-            raise
+        with _our_errors():
+            data = await self._wire.recv_bytes()
         try:
             event: Any = msgspec.json.decode(data)
         except msgspec.DecodeError:
@@ -232,6 +233,11 @@ class _OpenAIConnection(BaseLlmConnection):
         if not isinstance(event, dict):
             raise malformed("something that is no event", data[:300])
         return as_object(event)
+
+    def _has_ended(self, error: ModelError) -> bool:
+        """Whether that is only the end of the connection, as it should be."""
+        closing = closing_of(error.__cause__) if error.__cause__ is not None else None
+        return closing is not None and (self._socket.closed or closing[0] == NORMAL_CLOSURE)
 
     async def _send(self, event: Mapping[str, Any]) -> None:
         with _our_errors():

@@ -12,7 +12,8 @@ from runwright.testing.wire.exchange import Exchange, WireAnswer, WireRequest, j
 from runwright.testing.wire.messages import SocketScript, WireMessage
 from runwright.testing.wire.readers import read_httprr, read_messages, read_recording, read_vcr
 from runwright.testing.wire.server import FaultServer, LoopbackServer, WireMismatchError, WireServer
-from runwright.testing.wire.sockets import FaultSocketServer, LoopbackSocketServer, WireSocketServer
+from runwright.testing.wire.socket_replay import WireSocketServer
+from runwright.testing.wire.sockets import FaultSocketServer, LoopbackSocketServer
 
 __all__ = [
     "Comparison",

@@ -1,25 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loopback WebSocket servers: one replays a recorded conversation and compares, one goes wrong as a test says."""
+"""A loopback WebSocket server, and one that goes wrong as a test says."""
 
 import importlib
 import ssl
 import threading
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from runwright.errors import ConfigurationError, MissingDependencyError
 from runwright.testing.wire.certificate import client_context, server_context
-from runwright.testing.wire.compare import Comparison, spelled_alike
 from runwright.testing.wire.exchange import WireAnswer, WireRequest
-from runwright.testing.wire.messages import SocketScript, WireMessage, is_tool_answer, units
-from runwright.testing.wire.readers import read_messages
-from runwright.testing.wire.server import WireMismatchError
+from runwright.testing.wire.messages import SocketScript, WireMessage
 
 _STOP_SECONDS = 5.0
 _CLOSE_SECONDS = 0.5
@@ -29,11 +22,13 @@ class LoopbackSocketServer:
     """A WebSocket server on the loopback interface, in threads of its own: ``with LoopbackSocketServer() as server``.
 
     Args:
-        tls: Whether it speaks TLS, with a certificate that only ``client_ssl()`` knows. google-genai speaks nothing
-            else.
+        tls: Whether it speaks TLS, with a certificate that only ``client_ssl()`` knows. google-genai's live
+            connections speak nothing else: ``Gemini(base_url=server.url, client_kwargs={"http_options":
+            {"async_client_args": {"ssl": server.client_ssl()}}})``.
 
     Attributes:
         requests: The requests for a connection that came, in order.
+        closed_error: What ``websockets`` raises where a connection has ended.
 
     Raises:
         MissingDependencyError: ``websockets`` is not installed, or for TLS ``cryptography``.
@@ -47,7 +42,7 @@ class LoopbackSocketServer:
         self._open: dict[Any, threading.Thread] = {}
         self._server: Any = None
         self._thread: threading.Thread | None = None
-        self._closed_error: type[Exception] = Exception
+        self.closed_error: type[Exception] = Exception
 
     @property
     def url(self) -> str:
@@ -85,7 +80,7 @@ class LoopbackSocketServer:
         """Starts to listen, on a free port."""
         try:
             sync_server: Any = importlib.import_module("websockets.sync.server")
-            self._closed_error = importlib.import_module("websockets.exceptions").ConnectionClosed
+            self.closed_error = importlib.import_module("websockets.exceptions").ConnectionClosed
         except ImportError as error:
             raise MissingDependencyError(
                 "WebSockets are served with websockets, which is not installed: pip install 'runwright[recordings]'"
@@ -137,7 +132,8 @@ class LoopbackSocketServer:
         refusal: WireAnswer | None = connection.script.refusal
         if refusal is None:
             return None
-        response = connection.respond(HTTPStatus(refusal.status), refusal.body.decode())
+        response = connection.respond(HTTPStatus.FORBIDDEN, refusal.body.decode())
+        response.status_code, response.reason_phrase = refusal.status, "Refused"  # providers have statuses of their own
         for name, value in refusal.headers.items():
             if name in response.headers:
                 del response.headers[name]
@@ -156,7 +152,7 @@ class LoopbackSocketServer:
                 connection.close_socket()
             else:
                 self.linger(connection)
-        except self._closed_error:
+        except self.closed_error:
             pass  # the client left, which the one who plays has noted if it matters
         finally:
             with self._lock:
@@ -182,160 +178,3 @@ class FaultSocketServer(LoopbackSocketServer):
 
     def script(self, number: int) -> SocketScript:
         return self._scripts[min(number, len(self._scripts) - 1)]
-
-
-class WireSocketServer(LoopbackSocketServer):
-    """Replays a recorded conversation over one connection, and compares what is sent with what was recorded.
-
-    What the recording received is sent in its order; where the recording sent something, the server waits for the
-    client to send the same, which may have come before. Several answers of tools beside each other may come in any
-    order, and in one message or in several. Where something else comes, the connection is closed and the difference is
-    kept: leaving the ``with`` block raises it, unless another error is on its way. So it is where the client leaves, or
-    the block ends, before it has sent everything, where it sends more, or nothing for too long. After the last message
-    the connection stays open, as at a provider.
-
-    Args:
-        recording: A file (``.yaml``) or messages.
-        comparison: How messages are compared; without one, as :func:`spelled_alike` evens them out.
-        deadline: How many seconds to wait for each message of the client's.
-        tls: As in :class:`LoopbackSocketServer`.
-
-    Attributes:
-        differences: What was not as recorded, as readable diffs.
-
-    Raises:
-        WireMismatchError: On leaving: something was not as recorded.
-    """
-
-    def __init__(
-        self,
-        recording: str | Path | Iterable[WireMessage],
-        comparison: Comparison | None = None,
-        *,
-        deadline: float = 10.0,
-        tls: bool = False,
-    ) -> None:
-        super().__init__(tls=tls)
-        messages = read_messages(recording) if isinstance(recording, str | Path) else list(recording)
-        self._script = SocketScript(messages=messages)
-        self._comparison = comparison or Comparison(normalise=spelled_alike)
-        self._deadline = deadline
-        self.differences: list[str] = []
-
-    def script(self, number: int) -> SocketScript:
-        if number:
-            self.differences.append("A second connection was not recorded")
-            return SocketScript(refusal=WireAnswer(status=409))
-        return self._script
-
-    def play(self, connection: Any, script: SocketScript) -> None:
-        inbox = _Inbox(connection, self._deadline)
-        expected: list[Any] = []
-        try:
-            for message in script.messages:
-                if message.direction == "sent":
-                    expected.extend(units(message.data))
-                    continue
-                self._await(inbox, expected)
-                self.send(connection, script, message)
-            self._await(inbox, expected)
-            self._refuse_more(inbox)
-        except WireMismatchError as error:
-            self.differences.append(str(error))
-            connection.close(1008, "Not as recorded")
-        except self._closed_error:
-            sent = [unit for one in script.messages if one.direction == "sent" for unit in units(one.data)]
-            if inbox.taken < len(sent):
-                shown = _shown(sent[inbox.taken])
-                self.differences.append(f"It ended before the client sent message {inbox.taken}:\n{shown}")
-
-    def _await(self, inbox: "_Inbox", expected: list[Any]) -> None:
-        """Takes what was recorded to be sent, and empties the list of it.
-
-        Raises:
-            WireMismatchError: Something else came, or nothing.
-        """
-        while expected:
-            came = inbox.next(expected[0])
-            shown = self._comparison.json_difference(expected[0], came)
-            place = 0
-            if shown:
-                beside = list(_leading_answers(expected))
-                place = next((at for at in beside if not self._comparison.json_difference(expected[at], came)), -1)
-            if place < 0:
-                raise WireMismatchError(f"Message {inbox.taken - 1} is not what was recorded:\n{shown}")
-            del expected[place]
-
-    def _refuse_more(self, inbox: "_Inbox") -> None:
-        """Waits for the client to leave, which ends this; what it sends before was not recorded."""
-        came = inbox.anything()
-        raise WireMismatchError(f"Message {inbox.taken - 1} was not recorded:\n{_shown(came)}")
-
-    def check(self) -> None:
-        """Raises what differs so far."""
-        if not self.requests:
-            raise WireMismatchError("Nobody connected")
-        if self.differences:
-            raise WireMismatchError("\n\n".join(self.differences))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if error is None:
-            self.check()
-        elif self.differences:
-            error.add_note("\n\n".join(self.differences))
-
-
-class _Inbox:
-    """What a client sends, in the smallest messages that say the same.
-
-    Attributes:
-        taken: How many of them were taken.
-    """
-
-    def __init__(self, connection: Any, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
-        self._waiting: deque[Any] = deque()
-        self.taken = 0
-
-    def next(self, expected: Any) -> Any:
-        """The next one, which is to be as expected.
-
-        Raises:
-            WireMismatchError: None came in time, or one that is no JSON.
-        """
-        try:
-            return self._take(self._deadline)
-        except TimeoutError:
-            raise WireMismatchError(
-                f"Nothing came for {self._deadline:g} seconds, where this was recorded:\n{_shown(expected)}"
-            ) from None
-
-    def anything(self) -> Any:
-        """The next one, whenever it comes."""
-        return self._take(None)
-
-    def _take(self, timeout: float | None) -> Any:
-        if not self._waiting:
-            text = self._connection.recv(timeout=timeout)
-            try:
-                self._waiting.extend(units(msgspec.json.decode(text)))
-            except msgspec.DecodeError:
-                raise WireMismatchError(f"Message {self.taken} is no JSON: {text!r:.500}") from None
-        self.taken += 1
-        return self._waiting.popleft()
-
-
-def _shown(message: Any) -> str:
-    return f"{msgspec.json.format(msgspec.json.encode(message), indent=2).decode():.2000}"
-
-
-def _leading_answers(expected: Sequence[Any]) -> Iterable[int]:
-    """The places of the answers of tools that stand at the head."""
-    for place, unit in enumerate(expected):
-        if not is_tool_answer(unit):
-            return
-        yield place

@@ -487,10 +487,17 @@ async def test_a_credential_can_be_asked_for_in_a_tool_only() -> None:
             await runner.run_async(**WHO, new_message="go")
 
 
-async def test_a_node_of_a_workflow_cannot_ask() -> None:
-    async with runner_of(Workflow(name="flow", edges=[(START, FunctionTool(Pets().pets))]), None) as runner:
-        with pytest.raises(ConfigurationError, match="credential"):
-            await runner.run_async(**WHO, new_message="{}")
+@pytest.mark.parametrize("gives", [True, False])
+async def test_a_node_of_a_workflow_asks_too(service: Any, gives: bool) -> None:
+    pets = Pets()
+    flow = Workflow(name="flow", edges=[(START, FunctionTool(pets.pets))])
+    async with runner_of(flow, service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message='{"kind": "cat"}'))
+        events = await runner.run_async(**WHO, new_message=answer(request, key_of() if gives else None))
+    output = {"pets": "cat"} if gives else {"error": "The user did not give the credential that this call needs."}
+    assert events[-1].output == output
+    assert pets.calls == (2 if gives else 1)
+    assert_no_secret(await log_of(service))
 
 
 @pytest.mark.parametrize(

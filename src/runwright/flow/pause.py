@@ -282,8 +282,8 @@ def _asked(
     config: dict[str, Any] = (request.args or {}).get("authConfig") or {}
     key = str(config.get("credentialKey") or "")
     for call_id in ids_asked_about(request, event):
-        if (call := made.get(call_id)) is not None:
-            yield Question(call, "auth", attempts, _was_given(answer), is_newest, key)
+        call = made.get(call_id) or FunctionCall(id=call_id)  # a node of a workflow makes its call without a model
+        yield Question(call, "auth", attempts, _was_given(answer), is_newest, key)
 
 
 def words(ctx: InvocationContext) -> dict[str | None, Word]:
@@ -304,6 +304,8 @@ def word_on(call: FunctionCall, said: Mapping[str | None, Word]) -> Word | None:
     if word is None:
         return None
     about = word.question.call
+    if about.name is None:
+        return word
     return word if (about.name, about.args or {}) == (call.name, call.args or {}) else None
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from runwright.errors import InputValidationError
 from runwright.event import Event
-from runwright.invocation import REQUEST_CONFIRMATION
+from runwright.invocation import QUESTIONS
 from runwright.types import Content, FunctionResponse, text_of
 from runwright.workflow.pause import answer_of
 
@@ -66,7 +66,7 @@ class PastRun:
                 self._schemas[call.id] = (call.args or {}).get("response_schema")
                 self._responses.pop(call.id, None)
                 # A question about a tool's call: the answer is not the output, the node goes on with the call.
-                is_of_call = call.name == REQUEST_CONFIRMATION
+                is_of_call = call.name in QUESTIONS
                 self.asked_below = self.asked_below or is_of_call or event.node_info.path != path
         claims = event.node_info.output_for or ()
         if path in claims:

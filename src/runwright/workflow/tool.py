@@ -10,8 +10,18 @@ from typing import Any, cast
 import msgspec
 
 from runwright.durable import CallRecord
-from runwright.errors import ConfigurationError, InputValidationError, ToolExecutionError
-from runwright.flow.pause import Asking, approval, asked_by_tool, declined, question_events, what_became, word_on, words
+from runwright.errors import InputValidationError, ToolExecutionError
+from runwright.flow.credentials import given_credentials
+from runwright.flow.pause import (
+    Asking,
+    approval,
+    asked_by_tool,
+    declined,
+    question_events,
+    what_became,
+    word_on,
+    words,
+)
 from runwright.flow.progress import Progress
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, FunctionResponse, text_of
@@ -57,9 +67,9 @@ class ToolNode(BaseNode):
         result, question = given[0]
         if question is None:
             yield result
-        else:
-            for event in question_events(run, [(call, question)], []):
-                yield event
+            return
+        for event in question_events(run, [(call, question)], []):
+            yield event
 
     async def _result(self, ctx: NodeContext, call: FunctionCall, args: dict[str, Any]) -> tuple[Any, Asking | None]:
         """What the tool, or a hook in its place, gives; or what the user is to be asked before it can."""
@@ -68,6 +78,8 @@ class ToolNode(BaseNode):
         word = word_on(call, words(run))
         if word is not None and word.is_no:
             return declined(word), None
+        if word is not None and word.credential_keys:
+            ctx.auth_responses = await given_credentials(run, word.credential_keys)
         has_leave = word is not None and word.holds_for(past, has_ledger=run.record_call is not None)
         if word is not None and has_leave:
             ctx.tool_confirmation = word.told
@@ -94,11 +106,6 @@ class ToolNode(BaseNode):
             result = await hooks.first_answer("on_tool_error_callback", **offered, error=error)
             if result is None:
                 raise
-        if ctx.actions.requested_auth_configs:
-            raise ConfigurationError(
-                f"Tool {tool.name!r} needs a credential of the user's, which a node of a workflow cannot ask for: give "
-                "it to an agent, or have one ask before"
-            )
         return result, asked_by_tool(ctx.actions, attempts + 1)
 
     async def _called(self, ctx: NodeContext, args: dict[str, Any], attempt: int) -> Any:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CancelScope: what stops one run from outside, at any of its steps, from any thread."""
+"""CancelScope: what stops one run from outside, at any of its steps, from any thread; shielded: what nothing stops."""
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from runwright.errors import DeadlineExceededError, RunwrightError
 
@@ -85,3 +85,28 @@ class CancelScope:
         ours = task.uncancel() <= self._cancelling
         if ours and kind is asyncio.CancelledError and self.error is not None:
             raise self.error from error
+
+
+async def shielded(work: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Ends ``work`` though the task is being cancelled, within its deadline.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+
+    async def bounded() -> None:
+        async with asyncio.timeout(seconds):
+            await work
+
+    task = asyncio.create_task(bounded())
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                break
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

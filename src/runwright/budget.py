@@ -162,6 +162,20 @@ class Spending:
                     self._add(_amounts(usage), is_apart)
                     self.unpriced_calls += usage.cost is None
 
+    def begin_turn(self, request: LlmRequest, ledger: object) -> None:
+        """Counts a turn of a live conversation as a model call.
+
+        Raises:
+            BudgetExceededError: There is not enough left for it.
+        """
+        self._reserved -= self._reserve(request)
+        self._add(Amounts(0, None, 1, 0.0), ledger is not self._home)
+
+    def count(self, usage: Usage, ledger: object) -> None:
+        """Counts what a live model says that it used."""
+        self._add(_amounts(usage), ledger is not self._home)
+        self.unpriced_calls += usage.cost is None
+
     def _reserve(self, request: LlmRequest) -> int:
         """Sets aside what the prompt will take, in tokens, where tokens are limited."""
         if self._refusal is not None:  # Whatever a hook made of it: what is used up stays so.

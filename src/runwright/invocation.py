@@ -21,6 +21,7 @@ from runwright.types import Content, FunctionCall, FunctionResponse
 
 if TYPE_CHECKING:
     from runwright.agent import BaseAgent
+    from runwright.live.queue import LiveRequestQueue
     from runwright.replay import Replay
     from runwright.tool import BaseTool
 
@@ -183,6 +184,7 @@ class InvocationContext:
         views: dict[Any, Any] | None = None,
         ledger: Ledger | None = None,
         is_resumable: bool = False,
+        live_request_queue: "LiveRequestQueue | None" = None,
     ) -> None:
         self.agent = agent
         self.session = session
@@ -212,6 +214,10 @@ class InvocationContext:
         self.node_task: NodeTask | None = None
         self.is_resumable = is_resumable
         """Whether an agent that waits for an answer holds up those that run it, which go on when it is there."""
+        self.live_request_queue = live_request_queue
+        """What the user of a live run sends."""
+        self.completes_task = False
+        """Whether the agent of a live run says when its part is done, so that the next agent's begins."""
         self.replay: Replay | None = None
         """What the log holds already of a run that goes on."""
         self.record_call: Callable[[CallRecord], Awaitable[None]] | None = None

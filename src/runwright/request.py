@@ -32,7 +32,8 @@ class RunRequest(Record, kw_only=True):
         yield_user_message: Whether the message's own event is yielded too.
         abort_signal: An ``asyncio.Event`` that cancels the run once it is set.
         resume: Whether an interrupted run goes on: that of ``invocation_id``, or the session's newest.
-        live_request_queue: What the user sends while a live run goes on, in place of ``new_message``.
+        live_request_queue: What the user sends while a live run goes on, in place of ``new_message``: a
+            :class:`~runwright.LiveRequestQueue`.
     """
 
     agent: BaseAgent | None = None
@@ -46,7 +47,7 @@ class RunRequest(Record, kw_only=True):
     yield_user_message: bool = False
     abort_signal: asyncio.Event | None = None
     resume: bool = False
-    live_request_queue: "LiveRequestQueue | None" = None
+    live_request_queue: Any = None
 
 
 _FIELDS = frozenset(RunRequest.__struct_fields__)

@@ -37,8 +37,8 @@ class UserTurns:
 
     def whole(self, request: LiveRequest) -> LiveRequest:
         """The request with all parts of its message, those that came before among them; without it while more comes."""
-        if request.content is None:
-            return request
+        if request.content is None or any(part.function_response for part in request.content.parts or ()):
+            return request  # An answer is a message of its own, also in the midst of another one.
         self.unfinished.extend(request.content.parts or ())
         if request.partial:
             return request.model_copy(update={"content": None})

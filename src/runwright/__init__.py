@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runwright.config import RunnerConfig as RunnerConfig
     from runwright.config import StreamingMode as StreamingMode
     from runwright.config import ToolThreadPoolConfig as ToolThreadPoolConfig
+    from runwright.connection import BaseLlmConnection as BaseLlmConnection
     from runwright.context import CallbackContext as CallbackContext
     from runwright.context import Context as Context
     from runwright.context import ReadonlyContext as ReadonlyContext
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from runwright.event import LlmResponse as LlmResponse
     from runwright.flow.transfer import transfer_to_agent as transfer_to_agent
     from runwright.invocation import InvocationContext as InvocationContext
+    from runwright.live.queue import LiveRequest as LiveRequest
+    from runwright.live.queue import LiveRequestQueue as LiveRequestQueue
     from runwright.memories.embedders import GeminiEmbedder as GeminiEmbedder
     from runwright.memories.embedders import HashingEmbedder as HashingEmbedder
     from runwright.memories.embedders import OpenAIEmbedder as OpenAIEmbedder
@@ -155,6 +158,7 @@ _HOMES = {
     "code_executors.built_in": ("BuiltInCodeExecutor",),
     "code_executors.sandboxed": ("SandboxedCodeExecutor",),
     "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
+    "connection": ("BaseLlmConnection",),
     "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
     "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),
     "credentials.encrypted": ("EncryptedCredentialService",),
@@ -165,6 +169,7 @@ _HOMES = {
     "event": ("Event", "EventActions", "LlmResponse"),
     "flow.transfer": ("transfer_to_agent",),
     "invocation": ("InvocationContext",),
+    "live.queue": ("LiveRequest", "LiveRequestQueue"),
     "memories.embedders": ("GeminiEmbedder", "HashingEmbedder", "OpenAIEmbedder", "SentenceTransformerEmbedder"),
     "memories.in_memory": ("InMemoryMemoryService",),
     "memories.postgres": ("PostgresMemoryService",),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BaseAgent: what can run in a session. Its subclasses override ``_run_async_impl``."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
@@ -139,7 +139,19 @@ class BaseAgent(Declared):
     def check(self) -> None:
         """Raises what would keep the agent from running, before a run has done anything."""
 
-    async def run_async(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
+    def check_live(self) -> None:
+        """Raises what would keep the agent from running live, before a run has done anything.
+
+        Raises:
+            ConfigurationError: It cannot.
+        """
+        if type(self)._run_live_impl is BaseAgent._run_live_impl:
+            raise ConfigurationError(
+                f"Agent {self.name!r} cannot run live: {type(self).__name__} does not override _run_live_impl. Use "
+                "run_async, or take it out of the tree of agents that is run live"
+            )
+
+    def run_async(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
         """Runs the agent with its callbacks.
 
         Args:
@@ -148,7 +160,21 @@ class BaseAgent(Declared):
         Yields:
             Its events, in order. The run goes on when the caller asks for the next one.
         """
-        ctx = self._context(parent_context)
+        return self._run(parent_context, self._steps)
+
+    def run_live(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
+        """Runs the agent with its callbacks in both directions at once: it hears its user while it speaks.
+
+        Args:
+            parent_context: The context of whoever runs it, with the queue of what the user sends.
+        """
+        return self._run(parent_context, self._live_steps)
+
+    async def _run(
+        self, parent: InvocationContext, steps: Callable[[InvocationContext], AsyncGenerator[Event, None]]
+    ) -> AsyncGenerator[Event, None]:
+        """The agent with its callbacks, whichever way it runs."""
+        ctx = self._context(parent)
         plugins = ctx.plugin_manager
         replay, has_begun = ctx.replay, False
         if replay is not None:
@@ -169,7 +195,7 @@ class BaseAgent(Declared):
                 return
         collected: list[Event] | None = [] if self.after_agent_callback is not None else None
         try:
-            async with aclosing(self._steps(ctx)) as events:
+            async with aclosing(steps(ctx)) as events:
                 async for event in events:
                     if collected is not None and not event.partial:
                         collected.append(event)
@@ -188,12 +214,6 @@ class BaseAgent(Declared):
                 more = {"events": collected or []}
                 event = await self._hooked("after", self.after_agent_callback, ctx, **more)
             if event is not None:
-                yield event
-
-    async def run_live(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
-        """Runs the agent on audio and video, in both directions at once. Not built yet."""
-        async with aclosing(self._run_live_impl(self._context(parent_context))) as events:
-            async for event in events:
                 yield event
 
     def transfer_target(self, name: str) -> "BaseAgent":
@@ -230,6 +250,19 @@ class BaseAgent(Declared):
                 yield event
         if target is not None and not ctx.end_invocation:
             async with aclosing(self.transfer_target(target).run_async(ctx)) as events:
+                async for event in events:
+                    yield event
+
+    async def _live_steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        """The same for live runs."""
+        target: str | None = None
+        async with aclosing(self._run_live_impl(ctx)) as events:
+            async for event in events:
+                if not event.partial:
+                    target = self._completed(event, ctx, target)
+                yield event
+        if target is not None and not ctx.end_invocation:
+            async with aclosing(self.transfer_target(target).run_live(ctx)) as events:
                 async for event in events:
                     yield event
 
@@ -286,8 +319,11 @@ class BaseAgent(Declared):
         raise NotImplementedError(f"{type(self).__name__} does not override _run_async_impl")
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
-        """The same for live runs."""
-        raise NotImplementedError(f"{type(self).__name__} cannot run live")
+        """The same for live runs: what the user sends is in ``ctx.live_request_queue``.
+
+        An agent that runs others iterates ``child.run_live(ctx)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not override _run_live_impl")
 
     async def _hooked(self, when: str, callbacks: Callbacks, ctx: InvocationContext, **more: Any) -> Event | None:
         """Asks the plugins and then the agent's callbacks; gives the event that their answer makes, if any."""

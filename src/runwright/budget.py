@@ -169,6 +169,19 @@ class Spending:
                 if usage is not None:
                     self._count(usage, is_apart)
 
+    def begin_turn(self, request: LlmRequest, ledger: object) -> None:
+        """Counts a turn of a live conversation as a model call.
+
+        Raises:
+            BudgetExceededError: There is not enough left for it.
+        """
+        del self._under_way[self._reserve(request)]
+        self._add(Amounts(0, None, 1, 0.0), ledger is not self._home)
+
+    def count(self, usage: Usage, ledger: object) -> None:
+        """Counts what a live model says that it used."""
+        self._count(usage, ledger is not self._home)
+
     def _reserve(self, request: LlmRequest) -> object:
         """Sets aside what the prompt will take, in tokens where those are limited, and what the call may cost.
 

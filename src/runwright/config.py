@@ -54,11 +54,19 @@ class RunConfig(Record, kw_only=True):
             place, as :class:`~runwright.plugins.SaveFilesAsArtifactsPlugin` does for all runs of an app.
         get_session_config: Loads only a part of the session's events.
         model_input_context: Messages that the model sees before the newest one, in this run only; never stored.
-        response_modalities: What kinds of answer are wanted, for models that have several.
+        response_modalities: What kinds of answer are wanted, for models that have several. A live run's default is
+            ``["AUDIO"]``.
+        output_audio_transcription: How a live run writes down what the model says; None: it does not, and the session
+            does not tell what was said.
+        input_audio_transcription: The same for what the user says.
+        session_resumption: Lets a live run go on over a new connection when one ends; a ``handle`` in it goes on with
+            an earlier conversation.
+        save_live_blob: Keeps what is heard and said in a live run as artifacts, a file for each turn.
         when_busy: What happens to a message for a session that runs already. ``enqueue``: it waits its turn;
             ``reject``: :class:`SessionBusyError`; ``interrupt``: the running one is cancelled and this one is next;
             ``rollback``: the same, and what the cancelled run said and changed is taken back.
-        model_timeout: Seconds that one model call may take, its whole stream included.
+        model_timeout: Seconds that one model call may take, its whole stream included; live, that opening a connection
+            may take.
         tool_timeout: Seconds that one tool call may take; the model is told when it took longer.
         max_tool_errors: How many times in a row the model may be told that a call of its was wrong (unknown tool, bad
             arguments) before the run fails.
@@ -73,8 +81,10 @@ class RunConfig(Record, kw_only=True):
     save_input_blobs_as_artifacts: bool = False
     support_cfc: bool = False
     streaming_mode: StreamingMode = StreamingMode.NONE
-    output_audio_transcription: AudioTranscriptionConfig | None = None
-    input_audio_transcription: AudioTranscriptionConfig | None = None
+    output_audio_transcription: AudioTranscriptionConfig | None = msgspec.field(
+        default_factory=AudioTranscriptionConfig
+    )
+    input_audio_transcription: AudioTranscriptionConfig | None = msgspec.field(default_factory=AudioTranscriptionConfig)
     realtime_input_config: dict[str, Any] | None = None
     enable_affective_dialog: bool | None = None
     proactivity: dict[str, Any] | None = None

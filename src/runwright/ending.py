@@ -17,6 +17,7 @@ from runwright.event import Event, EventActions
 from runwright.invocation import InvocationContext
 from runwright.log import RunLog
 from runwright.owed import responses
+from runwright.scope import shielded
 from runwright.state import without_temp
 
 SETTLE_SECONDS = 5.0
@@ -77,8 +78,8 @@ class Ending:
         if writes and isinstance(error, RunRolledBackError):
             events.append(self._rewind())
         try:
-            await _shielded(self._store_and_tell(events, None if left else error))
-            await _shielded(self._log.end(_status(error), str(error)))
+            await shielded(self._store_and_tell(events, None if left else error), SETTLE_SECONDS)
+            await shielded(self._log.end(_status(error), str(error)), SETTLE_SECONDS)
         except Exception as end_error:
             if isinstance(end_error, TimeoutError) and not isinstance(end_error, RunwrightError):
                 # The store does not answer: what the run failed with says more.
@@ -156,28 +157,7 @@ def _status(error: BaseException) -> RunStatus:
 async def _settled(work: Coroutine[Any, Any, None]) -> None:
     """Ends a step of the clean-up. What goes wrong in it goes where loops report: the first error is the run's."""
     try:
-        await _shielded(work)
+        await shielded(work, SETTLE_SECONDS)
     except Exception as error:  # noqa: BLE001 - reported, as said
         report = {"message": "The clean-up of a run failed", "exception": error}
         asyncio.get_running_loop().call_exception_handler(report)
-
-
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Ends ``work`` though the task is being cancelled, within its deadline."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(SETTLE_SECONDS):
-            await work
-
-    task = asyncio.create_task(bounded())
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                break
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled

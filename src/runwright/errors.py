@@ -19,6 +19,7 @@
      ├─ SessionBusyError                     the session runs already, and the policy is ``reject``
      ├─ StorageError                         a store could not do it: a full disk, a server that is gone
      │   └─ CorruptedDataError               what it holds is damaged; the message says where
+     ├─ LiveQueueFullError                   a live run does not keep up with what its user sends
      ├─ RunnerClosedError (RuntimeError)     a run after ``close()``
      ├─ RunCancelledError                    the run was stopped; ``reason`` says why
      │   ├─ CallerLeftError                  by those who followed it, who all left before its end
@@ -121,6 +122,10 @@ class StorageError(RunwrightError):
 
 class CorruptedDataError(StorageError):
     """What a store holds is damaged. The message says where; nothing of it was handed out as if it were whole."""
+
+
+class LiveQueueFullError(RunwrightError):
+    """A ``LiveRequestQueue`` holds as much as it may: nobody reads it, or the model does not keep up."""
 
 
 class RunnerClosedError(RunwrightError, RuntimeError):

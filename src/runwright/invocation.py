@@ -22,6 +22,7 @@ from runwright.types import Content, FunctionCall, FunctionResponse
 if TYPE_CHECKING:
     from runwright.agent import BaseAgent
     from runwright.app import ContextCacheConfig
+    from runwright.live.queue import LiveRequestQueue
     from runwright.replay import Replay
     from runwright.tool import BaseTool
 
@@ -214,6 +215,7 @@ class InvocationContext:
         views: dict[Any, Any] | None = None,
         ledger: Ledger | None = None,
         is_resumable: bool = False,
+        live_request_queue: "LiveRequestQueue | None" = None,
     ) -> None:
         self.agent = agent
         self.session = session
@@ -245,6 +247,10 @@ class InvocationContext:
         """Whether an agent that waits for an answer holds up those that run it, which go on when it is there."""
         self.context_cache_config: ContextCacheConfig | None = None
         """What the app says of providers' caches."""
+        self.live_request_queue = live_request_queue
+        """What the user of a live run sends."""
+        self.completes_task = False
+        """Whether the agent of a live run says when its part is done, so that the next agent's begins."""
         self.replay: Replay | None = None
         """What the log holds already of a run that goes on."""
         self.record_call: Callable[[CallRecord], Awaitable[None]] | None = None

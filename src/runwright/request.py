@@ -3,14 +3,18 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from runwright import live
 from runwright.agent import BaseAgent
 from runwright.config import RunConfig
 from runwright.errors import InputValidationError
 from runwright.record import Record
 from runwright.state import check_storable, without_temp
-from runwright.types import Content, Part, to_content
+from runwright.types import to_user_message
+
+if TYPE_CHECKING:
+    from runwright.live import LiveRequestQueue
 
 
 class RunRequest(Record, kw_only=True):
@@ -28,6 +32,8 @@ class RunRequest(Record, kw_only=True):
         yield_user_message: Whether the message's own event is yielded too.
         abort_signal: An ``asyncio.Event`` that cancels the run once it is set.
         resume: Whether an interrupted run goes on: that of ``invocation_id``, or the session's newest.
+        live_request_queue: What the user sends while a live run goes on, in place of ``new_message``: a
+            :class:`~runwright.LiveRequestQueue`.
     """
 
     agent: BaseAgent | None = None
@@ -41,6 +47,7 @@ class RunRequest(Record, kw_only=True):
     yield_user_message: bool = False
     abort_signal: asyncio.Event | None = None
     resume: bool = False
+    live_request_queue: Any = None
 
 
 _FIELDS = frozenset(RunRequest.__struct_fields__)
@@ -60,6 +67,7 @@ class RunOptions(TypedDict, total=False):
     yield_user_message: bool
     abort_signal: asyncio.Event | None
     resume: bool
+    live_request_queue: "LiveRequestQueue | None"
 
 
 def request_of(args: tuple[Any, ...], options: RunOptions) -> RunRequest:
@@ -116,46 +124,34 @@ def checked(request: RunRequest, *, agent: BaseAgent | None, run_config: RunConf
     message = request.new_message
     if request.resume and message is not None:
         raise InputValidationError("A run that is resumed has its message already: leave new_message out")
-    if message is None and request.invocation_id is None and not request.resume:
+    if request.live_request_queue is not None:
+        _check_live(request, agent)
+    elif message is None and request.invocation_id is None and not request.resume:
         raise InputValidationError("A run needs a message, new_message=..., or an invocation_id to go on with")
     return request.model_copy(
         update={
             "agent": agent,
-            "new_message": None if message is None else _checked_message(message),
+            "new_message": None if message is None else to_user_message(message),
             "run_config": request.run_config or run_config,
         }
     )
+
+
+def _check_live(request: RunRequest, agent: BaseAgent) -> None:
+    if not isinstance(request.live_request_queue, live.LiveRequestQueue):
+        raise InputValidationError(
+            f"live_request_queue is a LiveRequestQueue, not {type(request.live_request_queue).__name__}"
+        )
+    if request.new_message is not None or request.resume or request.invocation_id is not None:
+        raise InputValidationError(
+            "A live run takes its messages from its queue, live_request_queue.send_content(...), in place of a "
+            "new_message; and it cannot be resumed: start another one"
+        )
+    for one in agent.root_agent.tree():
+        one.check_live()
 
 
 def _check_state(delta: Any) -> None:
     if not isinstance(delta, Mapping):
         raise InputValidationError(f"A run's state_delta is a dict of keys and values, not {type(delta).__name__}")
     check_storable(without_temp(cast("Mapping[str, Any]", delta)))
-
-
-def _checked_message(message: Any) -> Content:
-    content = to_content(message)
-    parts = content.parts or []
-    if not any(_says_something(part) for part in parts):
-        raise InputValidationError("The message is empty: give a text, or a types.Content with at least one part")
-    if any(part.function_call is not None for part in parts):
-        raise InputValidationError("A user's message cannot hold a function call: only a model makes those")
-    responses = sum(part.function_response is not None for part in parts)
-    if 0 < responses < len(parts):
-        raise InputValidationError("A message either answers function calls or says something else: send two messages")
-    return content if content.role == "user" else Content(role="user", parts=content.parts)
-
-
-def _says_something(part: Part) -> bool:
-    return any(
-        getattr(part, name) not in (None, "")
-        for name in (
-            "text",
-            "inline_data",
-            "file_data",
-            "function_call",
-            "function_response",
-            "executable_code",
-            "code_execution_result",
-        )
-    )

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
+from runwright import live
 from runwright.admission import Admission
 from runwright.agent import BaseAgent
 from runwright.app import App, check_app_name
@@ -22,7 +23,7 @@ from runwright.config import RunConfig, RunnerConfig, ToolThreadPoolConfig
 from runwright.credential import BaseCredentialService
 from runwright.credentials.in_memory import InMemoryCredentialService
 from runwright.durable import DurableSessionService, RunRecord
-from runwright.errors import ConfigurationError, RunnerClosedError
+from runwright.errors import ConfigurationError, InputValidationError, RunnerClosedError
 from runwright.event import Event
 from runwright.held import HeldSessions
 from runwright.invocation import InvocationContext
@@ -35,9 +36,12 @@ from runwright.run import EventStream, Run
 from runwright.scope import CancelScope
 from runwright.session import BaseSessionService, Session
 from runwright.sessions.in_memory import InMemorySessionService
-from runwright.transcript import Transcript
+from runwright.transcript import TextChunks, Transcript
 from runwright.turn import Turn
 from runwright.types import Content, to_content
+
+if TYPE_CHECKING:
+    from runwright.live import LiveRequestQueue
 
 TOOLSET_CLOSE_SECONDS = 10.0
 MODEL_CLOSE_SECONDS = 10.0
@@ -272,12 +276,90 @@ class Runner:
                         transcript.show(event)
         return events
 
-    def run_live(self, *args: Any, **options: Any) -> NoReturn:
-        """Audio and video in both directions. Not built yet."""
-        raise NotImplementedError(
-            "run_live comes with the live flow (LiveRequestQueue, audio and video). For text as it is written, use "
-            "run_async(..., run_config=RunConfig(streaming_mode=StreamingMode.SSE))"
-        )
+    @overload
+    def run_live(
+        self, session: BaseAgent, /, *, input_text: str, run_config: RunConfig | None = None, **options: Any
+    ) -> TextChunks: ...
+
+    @overload
+    def run_live(
+        self,
+        session: Session | None = None,
+        live_request_queue: "LiveRequestQueue | None" = None,
+        run_config: RunConfig | None = None,
+        **options: Any,
+    ) -> EventStream: ...
+
+    def run_live(
+        self,
+        session: Session | BaseAgent | None = None,
+        live_request_queue: "LiveRequestQueue | None" = None,
+        run_config: RunConfig | None = None,
+        *,
+        input_text: str | None = None,
+        **options: Any,
+    ) -> EventStream | TextChunks:
+        """Runs the agent live: its user and its model talk in both directions at once, by audio, video and text.
+
+        ::
+
+            queue = LiveRequestQueue()
+            async for event in runner.run_live(user_id="u", session_id="s", live_request_queue=queue): ...
+
+            for chunk in runner.run_live(agent, input_text="Tell me a story"): print(chunk, end="")
+
+        What the user sends is put into the queue while the run goes on, from any thread. The run ends when the queue is
+        closed, or when the model ends the conversation. Messages are stored as the user's events, what is spoken as
+        its finished transcription; audio comes in partial events, which are not stored. :meth:`start` with a
+        ``live_request_queue`` gives a live run's :class:`Run`.
+
+        Args:
+            session: The session, in place of ``user_id`` and ``session_id``; or the agent that answers ``input_text``.
+            live_request_queue: What the user sends.
+            run_config: How the run goes; its ``response_modalities`` are ``["AUDIO"]`` by default, and ``["TEXT"]`` for
+                an ``input_text``.
+            input_text: A message that is answered as text, in chunks; then the run ends. It is iterated in plain or in
+                ``async`` code.
+            options: Further fields of :class:`RunRequest`.
+
+        Raises:
+            InputValidationError: It cannot be run; raised before anything is done.
+            ConfigurationError: An agent of the tree cannot run live, or its model has no live connection.
+        """
+        if isinstance(session, BaseAgent):
+            options["agent"] = session
+        elif isinstance(session, Session):
+            options.update(user_id=session.user_id, session_id=session.id)
+        elif session is not None:
+            raise InputValidationError(
+                f"run_live's first argument is a Session, or the agent for an input_text, not {type(session).__name__}"
+            )
+        if input_text is not None:
+            return self._run_text_live(input_text, live_request_queue, run_config, options)
+        if live_request_queue is None:
+            raise InputValidationError(
+                "A live run needs a queue of what its user sends: run_live(user_id=..., session_id=..., "
+                "live_request_queue=LiveRequestQueue())"
+            )
+        named: Any = {**options, "live_request_queue": live_request_queue, "run_config": run_config}
+        return self.run_async(**named)
+
+    def _run_text_live(
+        self, text: str, queue: "LiveRequestQueue | None", run_config: RunConfig | None, options: dict[str, Any]
+    ) -> TextChunks:
+        """Runs one message live, which is answered as text."""
+        if queue is not None:
+            raise InputValidationError("Give run_live either input_text or a live_request_queue: the queue takes texts")
+        queue = live.LiveRequestQueue()
+        queue.send_content(text)
+        queue.close(after_answer=True)
+        config = run_config or self._run_config
+        if config.response_modalities is None:
+            config = config.model_copy(update={"response_modalities": ["TEXT"]})
+        if options.get("agent") is None and options.get("session_id") is None:
+            options["agent"] = self.agent
+        named: Any = {**options, "live_request_queue": queue, "run_config": config}
+        return TextChunks(self.run(**named))
 
     async def run_child(
         self, agent: BaseAgent, message: Content, parent: InvocationContext, past: Sequence[Event] = ()

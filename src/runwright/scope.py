@@ -3,9 +3,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from runwright.errors import DeadlineExceededError, RunwrightError
 
@@ -136,3 +136,28 @@ class Cancellation:
         Not for coroutines: those are cancelled themselves.
         """
         return self.is_cancelled or self._happened.wait(timeout) or self.is_cancelled
+
+
+async def shielded(work: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Ends ``work`` though the task is being cancelled, within its deadline.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+
+    async def bounded() -> None:
+        async with asyncio.timeout(seconds):
+            await work
+
+    task = asyncio.create_task(bounded())
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                break
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transcript: a conversation as plain text, a line for each thing said or done."""
+"""Transcript: a conversation as plain text, a line for each thing said or done; TextChunks: what is said, piecewise."""
 
-from typing import TextIO
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from typing import Any, TextIO, cast
 
 import msgspec
 
 from runwright.event import Event
+from runwright.run import Run
 from runwright.types import Content, text_of
 
 
@@ -42,6 +45,41 @@ class Transcript:
 
     def _line(self, who: str, what: str) -> None:
         print(f"{who} > {what}", file=self._out, flush=True)
+
+
+class TextChunks:
+    """What the agents of a run say, as text in pieces, iterated in plain or in ``async`` code.
+
+    Args:
+        run: The run; it starts with the iteration.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._begun: set[str] = set()
+
+    def __iter__(self) -> Iterator[str]:
+        with closing(cast("Any", iter(self.run))) as events:
+            for event in events:
+                if text := self._text(event):
+                    yield text
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        async with aclosing(cast("Any", aiter(self.run))) as events:
+            async for event in events:
+                if text := self._text(event):
+                    yield text
+
+    def _text(self, event: Event) -> str:
+        """What an event adds: a whole adds nothing to its pieces."""
+        if event.author == "user":
+            return ""
+        text = text_of(event.content) or (event.output_transcription and event.output_transcription.text) or ""
+        if event.partial:
+            if text:
+                self._begun.add(event.id)
+            return text
+        return "" if event.id in self._begun else text
 
 
 def _json(value: object) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
-from runwright import clock, router
+from runwright import clock, live, router
 from runwright.agent import BaseAgent
 from runwright.artifact import save_files
 from runwright.config import RunConfig
@@ -42,15 +42,17 @@ class Turn:
         self._config = request.run_config or RunConfig()
         self._key = (runner.app_name, request.user_id, request.session_id or clock.new_id())
         self._message = None if request.new_message is None else to_content(request.new_message)
-        if self._config.get_session_config is not None and (self._message is None or _answers_calls(self._message)):
+        self._goes_on = request.new_message is None and request.live_request_queue is None
+        """Whether it is a run that stopped, and goes on without a new message."""
+        answers_calls = self._message is not None and _answers_calls(self._message)
+        if self._config.get_session_config is not None and (self._goes_on or answers_calls):
             # What a run did before it stopped is needed whole.
             self._config = self._config.model_copy(update={"get_session_config": None})
         self._watcher: asyncio.Task[None] | None = None
         self._is_admitted = False
-        self._goes_on = request.new_message is None
-        """Whether it is a run that stopped, and goes on without a new message."""
         self._has_ended = False
         """Whether that run had come to its end."""
+        self._is_live = request.live_request_queue is not None
         self._answers = False
         """Whether the message answers a call, and its run goes on."""
         self._log: RunLog
@@ -79,7 +81,7 @@ class Turn:
                     if ctx.replay is None or first.id not in ctx.replay.ids:
                         yield await self._record(ctx, first)
                 else:
-                    stream = ctx.agent.run_async(ctx)
+                    stream = ctx.agent.run_live(ctx) if self._is_live else ctx.agent.run_async(ctx)
                     hears_chunks = self._hears_chunks(ctx)
                     while True:
                         with scope:
@@ -91,6 +93,8 @@ class Turn:
                             continue
                         if hears_chunks or not event.partial:
                             event = await self._record(ctx, event)
+                        if self._is_live and self._is_from_queue(event):
+                            continue
                         yield event
             except Exception as error:  # noqa: BLE001 - raised again below, once the session is sound
                 failure = ending.cause(error)
@@ -189,6 +193,7 @@ class Turn:
             views=log.held.views,
             ledger=log.ledger,
             is_resumable=runner.is_resumable,
+            live_request_queue=request.live_request_queue,
         )
         ctx.context_cache_config = runner.context_cache_config
         if log.durable is not None:
@@ -254,6 +259,12 @@ class Turn:
         return event, None
 
     # --- each event
+
+    def _is_from_queue(self, event: Event) -> bool:
+        """Whether an event is the user's own message, which is yielded where that is asked for."""
+        if event.author != "user" or self._request.yield_user_message or live.is_recording(event):
+            return False
+        return event.content is not None or bool(event.actions.state_delta)
 
     def _hears_chunks(self, ctx: InvocationContext) -> bool:
         """Whether anything is done to partial events."""

@@ -348,6 +348,39 @@ def to_content(value: Any, *, role: str = "user") -> Content:
     )
 
 
+def to_user_message(value: Any) -> Content:
+    """The message of the user that ``value`` stands for, as :func:`to_content` has it.
+
+    Raises:
+        InputValidationError: It stands for none, or for one that no user can send.
+    """
+    content = to_content(value)
+    parts = content.parts or []
+    if not any(_says_something(part) for part in parts):
+        raise InputValidationError("The message is empty: give a text, or a types.Content with at least one part")
+    if any(part.function_call is not None for part in parts):
+        raise InputValidationError("A user's message cannot hold a function call: only a model makes those")
+    responses = sum(part.function_response is not None for part in parts)
+    if 0 < responses < len(parts):
+        raise InputValidationError("A message either answers function calls or says something else: send two messages")
+    return content if content.role == "user" else Content(role="user", parts=content.parts)
+
+
+def _says_something(part: Part) -> bool:
+    return any(
+        getattr(part, name) not in (None, "")
+        for name in (
+            "text",
+            "inline_data",
+            "file_data",
+            "function_call",
+            "function_response",
+            "executable_code",
+            "code_execution_result",
+        )
+    )
+
+
 def text_of(content: Content | None) -> str:
     """All text of a message, thoughts left out, joined."""
     if content is None or not content.parts:

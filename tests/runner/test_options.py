@@ -302,12 +302,6 @@ async def test_run_simple_and_run_agent_give_the_text() -> None:
     assert await run_agent(echo_agent(), "hi") == "re: hi"
 
 
-async def test_run_live_says_what_is_missing() -> None:
-    async with InMemoryRunner(echo_agent()) as runner:
-        with pytest.raises(NotImplementedError, match="run_async"):
-            runner.run_live(user_id="u", session_id="s")
-
-
 # --- run_debug
 
 

@@ -29,6 +29,7 @@ from runwright import (
     InMemoryMemoryService,
     InMemoryRunner,
     InMemorySessionService,
+    LiveRequestQueue,
     ResumabilityConfig,
     RunConfig,
     Runner,
@@ -40,7 +41,7 @@ from runwright import (
 )
 from runwright.errors import RunnerClosedError
 from runwright.plugin import PluginManager
-from runwright.testing import stream
+from runwright.testing import ScriptedLiveModel, stream
 
 
 @pytest.fixture
@@ -263,12 +264,28 @@ class TestRunDebug:
 
 
 class TestRunLive:
-    async def test_sample_says_what_comes(self, runner):
-        queue = asyncio.Queue()  # stands for LiveRequestQueue, which comes with the live flow
+    async def test_sample(self, session_service):
+        sound = types.Blob(data=b"\0\1", mime_type="audio/pcm")
+        agent = Agent(name="my_agent", model=ScriptedLiveModel([[sound, sound]]))
+        runner = Runner(app_name="my_app", agent=agent, session_service=session_service, auto_create_session=True)
 
-        with pytest.raises(NotImplementedError, match=r"LiveRequestQueue.*run_async"):
-            async for _ in runner.run_live(user_id="user1", session_id="session1", live_request_queue=queue):
-                pass
+        queue = LiveRequestQueue()
+        queue.send_realtime(sound)
+        queue.send_audio_stream_end()
+
+        heard = []
+        async for event in runner.run_live(
+            user_id="user1",
+            session_id="session1",
+            live_request_queue=queue,
+        ):
+            # Handle audio events
+            heard += [part.inline_data for part in event.content.parts] if event.content else []
+            if event.turn_complete:
+                queue.close()
+
+        assert heard == [sound, sound]
+        await runner.close()
 
 
 class TestExecutionFlow:

@@ -17,11 +17,14 @@ from runwright import (
     InMemoryMemoryService,
     InMemoryRunner,
     InMemorySessionService,
+    LiveRequestQueue,
+    LLMRegistry,
     RunConfig,
     Runner,
     types,
 )
-from runwright.errors import RunnerClosedError
+from runwright.errors import ConfigurationError, InputValidationError, RunnerClosedError
+from runwright.testing import ScriptedLiveModel
 
 
 class Closing(BasePlugin):
@@ -91,9 +94,22 @@ class TestSignatures:
             {"session": None, "live_request_queue": None},
         ],
     )
-    def test_run_live_says_what_comes_and_what_to_use_until_then(self, keywords):
-        with Runner() as runner, pytest.raises(NotImplementedError, match=r"live flow.*run_async"):
+    def test_run_live_without_a_queue_says_what_it_needs(self, keywords):
+        agent = Agent(name="assistant", model="gemini-2.0-flash")
+        with Runner(agent=agent) as runner, pytest.raises(InputValidationError, match="LiveRequestQueue"):
             runner.run_live(**keywords)
+
+    async def test_run_live_takes_every_named_argument(self, texts):
+        agent = Agent(name="assistant", model=ScriptedLiveModel(["Hello!"]))
+        queue = LiveRequestQueue()
+        queue.send_content("Hello")
+        queue.close(after_answer=True)
+        async with InMemoryRunner(agent) as runner:
+            stream = runner.run_live(
+                user_id="u", session_id="s", live_request_queue=queue, run_config=RunConfig(), session=None
+            )
+            assert isinstance(stream, AsyncGenerator)
+            assert texts([event async for event in stream if not event.partial]) == ["Hello!"]
 
     async def test_run_async_is_an_async_generator(self, texts):
         async with InMemoryRunner(Agent(name="assistant", model="gemini-2.0-flash")) as runner:
@@ -172,15 +188,53 @@ class TestAsynchronousExecution:
 
 
 class TestLiveStreamingExecution:
-    def test_sample_says_what_comes(self):
+    @pytest.fixture
+    def live(self):
+        """The model of the sample, live."""
+        models = []
+
+        class LiveGemini(ScriptedLiveModel):
+            @classmethod
+            def supported_models(cls):
+                return [r"gemini-2\.0-flash"]
+
+            def __init__(self, *, model):
+                super().__init__([["Once ", "upon a time."]], model=model)
+                models.append(self)
+
+        LLMRegistry.register(LiveGemini)
+        yield models
+        LLMRegistry.unregister(LiveGemini)
+
+    def test_sample(self, live, capsys):
         agent = Agent(name="streaming_assistant", model="gemini-2.0-flash")
         runner = Runner()
 
-        with pytest.raises(NotImplementedError, match=r"live flow.*StreamingMode\.SSE"):
-            for chunk in runner.run_live(agent, input_text="Tell me a story"):
-                print(chunk, end="", flush=True)
+        # Execute in live mode for streaming responses
+        for chunk in runner.run_live(agent, input_text="Tell me a story"):
+            print(chunk, end="", flush=True)
 
         runner.close()
+
+        assert capsys.readouterr().out == "Once upon a time."
+        (model,) = live
+        assert model.connections[0].request.live_connect_config.response_modalities == ["TEXT"]
+        assert [content.parts[0].text for content in model.sent] == ["Tell me a story"]
+        assert model.connections[0].closed
+
+    async def test_the_same_where_an_event_loop_runs(self, live):
+        agent = Agent(name="streaming_assistant", model="gemini-2.0-flash")
+        async with Runner() as runner:
+            assert list(runner.run_live(agent, input_text="Tell me a story")) == ["Once ", "upon a time."]
+        agent = Agent(name="streaming_assistant", model="gemini-2.0-flash")
+        async with Runner() as runner:
+            chunks = [chunk async for chunk in runner.run_live(agent, input_text="Tell me a story")]
+            assert chunks == ["Once ", "upon a time."]
+
+    def test_a_model_without_a_live_connection_is_named_before_anything_is_done(self):
+        agent = Agent(name="streaming_assistant", model="gemini-2.0-flash")
+        with Runner() as runner, pytest.raises(ConfigurationError, match="no live connection"):
+            runner.run_live(agent, input_text="Tell me a story")
 
 
 class TestInMemoryRunnerForTesting:

@@ -3,8 +3,6 @@
 
 # ruff: noqa: T201 - the samples print
 
-import asyncio
-
 import pytest
 
 from runwright import (
@@ -13,13 +11,14 @@ from runwright import (
     InMemoryMemoryService,
     InMemoryRunner,
     InMemorySessionService,
+    LiveRequestQueue,
     RunConfig,
     Runner,
     StreamingMode,
     types,
 )
 from runwright.config import RunConfig as RunConfigByModule
-from runwright.testing import stream
+from runwright.testing import ScriptedLiveModel, stream
 
 
 def text_message(text):
@@ -95,11 +94,17 @@ class TestMethods:
         assert texts([event async for event in runner.run_async(new_message="Two", **named)]) == ["Answer 2: Two"]
         await runner.close()
 
-    async def test_run_live_takes_a_session_and_says_what_comes(self, root_agent, session_service):
-        runner = Runner(app_name="my_app", agent=root_agent, session_service=session_service)
+    async def test_run_live_takes_a_session(self, session_service, texts):
+        agent = Agent(name="root_agent", model=ScriptedLiveModel(["Hello!"]))
+        runner = Runner(app_name="my_app", agent=agent, session_service=session_service)
         session = await session_service.get_session(app_name="my_app", user_id="user123", session_id="session456")
-        with pytest.raises(NotImplementedError, match="live flow"):
-            runner.run_live(session, asyncio.Queue(), RunConfig())
+        live_request_queue = LiveRequestQueue()
+        live_request_queue.send_content("Hello")
+        live_request_queue.close(after_answer=True)
+        events = [event async for event in runner.run_live(session, live_request_queue, RunConfig())]
+        assert texts(event for event in events if not event.partial) == ["Hello!"]
+        session = await session_service.get_session(app_name="my_app", user_id="user123", session_id="session456")
+        assert texts(session.events) == ["Hello", "Hello!"]
         await runner.close()
 
     async def test_close_session_adds_it_to_memory(self, root_agent, session_service):
@@ -157,7 +162,7 @@ class TestRunConfiguration:
             output_audio_transcription=None,
             max_llm_calls=500,
         )
-        assert config == RunConfig()
+        assert config == RunConfig(output_audio_transcription=None)  # ADK's default by now, which the sample turns off
         runner = Runner(app_name="my_app", agent=root_agent, session_service=session_service)
         events = await runner.run("user123", "session456", "Hello", run_config=config)
         assert texts(events) == ["Answer 1: Hello"]

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal
 
+from runwright import live
 from runwright.agent import BaseAgent
 from runwright.code_executor import BaseCodeExecutor
 from runwright.context import ReadonlyContext
@@ -240,10 +241,34 @@ class LlmAgent(BaseAgent):
         if self.code_executor is not None:
             check_provider(self.name, self.code_executor, model)
 
+    def check_live(self) -> None:
+        model = self.canonical_model
+        if type(model).connect is BaseLlm.connect:
+            raise ConfigurationError(
+                f"Agent {self.name!r} cannot run live: its model, {type(model).__name__}, has no live connection. Give "
+                "it one that has, such as Gemini's live models, or use run_async"
+            )
+        if self.output_schema is not None:
+            raise ConfigurationError(
+                f"Agent {self.name!r} cannot run live: models that speak cannot be held to an output_schema. Give it a "
+                "tool that takes the data instead"
+            )
+
     def _steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return self._run_async_impl(ctx)  # which passes the conversation on by itself
 
-    async def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+    def _live_steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        return self._run_live_impl(ctx)
+
+    def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        return self._converse(ctx, is_live=False)
+
+    def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        return self._converse(ctx, is_live=True)
+
+    async def _converse(self, ctx: InvocationContext, *, is_live: bool) -> AsyncGenerator[Event, None]:
+        """Runs the agent's flow, and the agents that it passes the conversation on to, until it has ended."""
+        flow = live.run_live_flow if is_live else run_flow
         handover = ctx.handover
         if handover is None:
             handover = ctx.handover = Handover()
@@ -251,13 +276,13 @@ class LlmAgent(BaseAgent):
         handover.active.append(self.name)
         try:
             while True:
-                async with aclosing(run_flow(self, ctx)) as events:
+                async with aclosing(flow(self, ctx)) as events:
                     async for event in events:
                         yield event
                 while handover.target is not None and handover.target not in handover.active:
                     target = self.transfer_target(handover.target)
                     handover.target = None
-                    async with aclosing(target.run_async(ctx)) as events:
+                    async with aclosing(target.run_live(ctx) if is_live else target.run_async(ctx)) as events:
                         async for event in events:
                             yield event
                 if handover.target != self.name:
@@ -265,10 +290,6 @@ class LlmAgent(BaseAgent):
                 handover.target = None
         finally:
             handover.active.remove(self.name)
-
-    async def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
-        raise NotImplementedError("Live runs come with the live flow; until then use run_async with StreamingMode.SSE")
-        yield  # makes this a generator, as its callers expect
 
 
 Agent = LlmAgent

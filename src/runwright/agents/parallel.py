@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from runwright.agent import BaseAgent
-from runwright.agents.branches import Branches
 from runwright.event import Event
+from runwright.flow.branches import Branches
 from runwright.invocation import InvocationContext
 
 

@@ -5,6 +5,7 @@ The rules, applied to the events in their order:
 
 * what a rewind took back is gone;
 * only events of the agent's own branch, or of one that leads to it, and only with something in them to see;
+* what was spoken is seen as the text of its transcription; recordings of it, which no provider can fetch, are not;
 * what other agents said is retold as context, in the user's role; their thoughts are left out;
 * a function's response stands right behind its call, the newest one where there are several; a call without a
   response, and a response without a call, are left out;
@@ -29,6 +30,9 @@ from runwright.types import Content, Part, copy_part
 
 CLIENT_CALL_ID_PREFIX = "adk-"
 """How the ids start that are given to calls which came without one."""
+
+RECORDING_URI = "artifact://"
+"""How the URIs of recordings start, which a live run keeps of what was spoken."""
 
 _CallKey = tuple[str, int]
 """A call's id, and the how manieth call with this id it is."""
@@ -167,24 +171,25 @@ class View:
 
 
 def _parts(event: Event) -> list[Part]:
-    return (event.content.parts or []) if event.content is not None else []
+    if event.content is None:
+        spoken = event.input_transcription or event.output_transcription
+        return [Part(text=spoken.text)] if spoken is not None and spoken.text else []
+    return event.content.parts or []
 
 
 def _is_visible(event: Event, viewer: Viewer) -> bool:
-    if event.partial or event.content is None or not event.content.parts:
-        return False
-    if not _leads_to(event.branch, viewer.branch):
+    if event.partial or not (parts := _parts(event)) or not _leads_to(event.branch, viewer.branch):
         return False
     return any(
         part.text
         or (part.function_call is not None and part.function_call.name not in CALLS_TO_USER)
         or (part.function_response is not None and part.function_response.name not in CALLS_TO_USER)
         or part.inline_data is not None
-        or part.file_data is not None
+        or (part.file_data is not None and not (part.file_data.file_uri or "").startswith(RECORDING_URI))
         or part.executable_code is not None
         or part.code_execution_result is not None
         or part.thought_signature is not None
-        for part in event.content.parts
+        for part in parts
     )
 
 

@@ -5,31 +5,26 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from runwright import clock
 from runwright.config import StreamingMode
-from runwright.context import CallbackContext
 from runwright.errors import DeadlineExceededError, ToolError
 from runwright.event import Event, EventActions, LlmResponse, NodeInfo
+from runwright.flow.answer import ask_hooks, event_of, heard
 from runwright.flow.calls import Calls
 from runwright.flow.code import Coder
 from runwright.flow.collect import Collector
-from runwright.flow.history import CLIENT_CALL_ID_PREFIX
 from runwright.flow.output import OutputKeeper
 from runwright.flow.recall import Recall
 from runwright.flow.request import build_request
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm, LlmRequest
-from runwright.plugin import first_answer
 from runwright.scope import next_within
-from runwright.types import FunctionCall, copy_call, copy_content
+from runwright.types import FunctionCall, copy_call
 
 if TYPE_CHECKING:
     from runwright.agents.llm import LlmAgent
-
-_of_response = attrgetter(*LlmResponse.__struct_fields__)
 
 
 async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[Event, None]:
@@ -87,7 +82,7 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
             return
         mistakes = 0 if made.mistake is None else mistakes + 1
         if made.mistake is not None and mistakes > ctx.run_config.max_tool_errors:
-            raise _gave_up(agent, mistakes, made.mistake)
+            raise gave_up(agent, mistakes, made.mistake)
 
 
 def _waits_outside(ctx: InvocationContext, calls: list[FunctionCall], request: LlmRequest) -> bool:
@@ -96,7 +91,8 @@ def _waits_outside(ctx: InvocationContext, calls: list[FunctionCall], request: L
     return any(tool is not None and tool.is_long_running for tool in tools)
 
 
-def _gave_up(agent: "LlmAgent", mistakes: int, last: ToolError) -> ToolError:
+def gave_up(agent: "LlmAgent", mistakes: int, last: ToolError) -> ToolError:
+    """The error of a model that made too many mistakes."""
     return type(last)(f"The model of {agent.name!r} made {mistakes} wrong calls in a row; the last one: {last}")
 
 
@@ -106,9 +102,9 @@ async def _answers(
     """Asks the model once, with its hooks, and gives its chunks and its answer as events."""
     listens = ctx.plugin_manager.listens
     if agent.before_model_callback is not None or listens("before_model_callback"):
-        response = await _asked(agent, ctx, "before_model_callback", carried, llm_request=request)
+        response = await ask_hooks(agent, ctx, "before_model_callback", carried, llm_request=request)
         if response is not None:
-            yield _event(agent, ctx, request, response, clock.new_id(), carried)
+            yield event_of(agent, ctx, request, response, clock.new_id(), carried)
             return
     hears_answers = agent.after_model_callback is not None or listens("after_model_callback")
     streams = ctx.run_config.streaming_mode is StreamingMode.SSE
@@ -144,17 +140,17 @@ async def _answers(
             else:
                 collector = Collector()
             if hears_answers:
-                response = await _heard(agent, ctx, carried, response)
+                response = await heard(agent, ctx, carried, response)
             if response.partial:
                 yield _chunk_event(chunk, response)
             else:
-                yield _event(agent, ctx, request, response, chunk.id, carried)
+                yield event_of(agent, ctx, request, response, chunk.id, carried)
                 given += 1  # Its id says that what comes next is of the same answer.
                 chunk, carried = chunk.model_copy(update={"id": f"{first_id}.{given}"}), EventActions()
     if (response := collector.whole()) is not None:
         if hears_answers:
-            response = await _heard(agent, ctx, carried, response)
-        yield _event(agent, ctx, request, response, chunk.id, carried)
+            response = await heard(agent, ctx, carried, response)
+        yield event_of(agent, ctx, request, response, chunk.id, carried)
 
 
 def _hears_errors(agent: "LlmAgent", ctx: InvocationContext) -> bool:
@@ -192,35 +188,10 @@ async def _watched(
                 yield response
         return
     except Exception as error:
-        answer = await _asked(agent, ctx, "on_model_error_callback", on_error, llm_request=request, error=error)
+        answer = await ask_hooks(agent, ctx, "on_model_error_callback", on_error, llm_request=request, error=error)
         if answer is None:
             raise
     yield answer
-
-
-async def _asked(
-    agent: "LlmAgent", ctx: InvocationContext, hook: str, actions: EventActions, **offered: object
-) -> LlmResponse | None:
-    """Asks the plugins, then the agent's callbacks; what they write goes to ``actions``."""
-    context = CallbackContext(ctx, event_actions=actions)
-    answer = await ctx.plugin_manager.first_answer(hook, callback_context=context, **offered)
-    if answer is None:
-        answer = await first_answer(getattr(agent, hook), callback_context=context, **offered)
-    context.state.record_changes_in_place()
-    return answer
-
-
-async def _heard(
-    agent: "LlmAgent", ctx: InvocationContext, actions: EventActions, response: LlmResponse
-) -> LlmResponse:
-    """The response, or what the hooks put in its place."""
-    answer = await _asked(agent, ctx, "after_model_callback", actions, llm_response=response)
-    if answer is None:
-        return response
-    if bool(answer.partial) is bool(response.partial):
-        return answer
-    # What takes a chunk's place is a chunk, though it does not say so: only the whole answer is to be stored.
-    return answer.model_copy(update={"partial": response.partial})
 
 
 def _says_nothing(response: LlmResponse) -> bool:
@@ -254,47 +225,4 @@ def _chunk_event(chunk: Event, response: LlmResponse) -> Event:
     event.finish_reason = response.finish_reason
     event.custom_metadata = response.custom_metadata
     event.grounding_metadata = response.grounding_metadata
-    return event
-
-
-def _event(
-    agent: "LlmAgent",
-    ctx: InvocationContext,
-    request: LlmRequest,
-    response: LlmResponse,
-    event_id: str,
-    actions: EventActions,
-) -> Event:
-    """The event of one response."""
-    event = Event(
-        invocation_id=ctx.invocation_id,
-        author=agent.name,
-        actions=actions,
-        node_info=NodeInfo(path=ctx.node_path),
-        branch=ctx.branch,
-        id=event_id,
-    )
-    for name, value in zip(LlmResponse.__struct_fields__, _of_response(response), strict=True):
-        if value is not None:
-            setattr(event, name, value)
-    if response.content is None or response.partial:
-        return event
-    # The response is its giver's, who may keep it and give it again.
-    content = event.content = copy_content(response.content)
-    if agent.planner is not None:
-        context = CallbackContext(ctx, event_actions=actions)
-        parts = agent.planner.process_planning_response(context, content.parts or [])
-        content.parts = content.parts if parts is None else parts
-        context.state.record_changes_in_place()
-    calls = event.get_function_calls()
-    if calls:
-        event.long_running_tool_ids = set()
-        ids: set[str] = set()
-        for call in calls:
-            if not call.id or call.id in ids:
-                call.id = f"{CLIENT_CALL_ID_PREFIX}{clock.new_id()}"
-            ids.add(call.id)
-            tool = request.tools_dict.get(call.name or "")
-            if tool is not None and tool.is_long_running:
-                event.long_running_tool_ids.add(call.id)
     return event

@@ -96,6 +96,8 @@ async def _add_instructions(agent: "LlmAgent", ctx: InvocationContext, request: 
     dynamic = await instruction_text(agent.instruction, readonly)
     if (static := agent.static_text) is None:
         texts.append(dynamic)
+    elif ctx.live_request_queue is not None:
+        texts += [static, dynamic]  # A live model would answer a message.
     else:
         # The static part stays at the very front of what is sent, so that a provider can cache it; the rest comes as a
         # message of this request.

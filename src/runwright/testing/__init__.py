@@ -8,6 +8,7 @@ made, and its tests are run. They are loaded when first named, so that only they
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from runwright.testing.live import ScriptedLiveModel, hang_up, heard, spoken
 from runwright.testing.models import FunctionModel, ScriptedModel
 from runwright.testing.recording import RecordingMismatchError, RecordingModel
 from runwright.testing.replies import Reply, call, delay, stream
@@ -28,10 +29,14 @@ __all__ = [
     "RecordingMismatchError",
     "RecordingModel",
     "Reply",
+    "ScriptedLiveModel",
     "ScriptedModel",
     "SessionServiceContract",
     "call",
     "delay",
+    "hang_up",
+    "heard",
+    "spoken",
     "stream",
 ]
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
-from runwright.agents.branches import Branches
 from runwright.event import Event
+from runwright.flow.branches import Branches
 from runwright.invocation import InvocationContext
 from runwright.workflow.base import BaseNode
 from runwright.workflow.execution import Execution

@@ -29,9 +29,10 @@ class Branches(Generic[Key]):
     """
 
     def __init__(self, ended: Callable[[Key], None] | None = None) -> None:
-        self._arrived: asyncio.Queue[_Handed | asyncio.Task[None]] = asyncio.Queue()
+        self._arrived: asyncio.Queue[_Handed | asyncio.Task[None] | None] = asyncio.Queue()
         self._running: dict[asyncio.Task[None], Key] = {}
         self._ended = ended
+        self._is_over = False
 
     def start(self, key: Key, source: AsyncGenerator[Event, None], *, note: str) -> None:
         """Starts a branch.
@@ -53,11 +54,13 @@ class Branches(Generic[Key]):
     async def events(self) -> AsyncGenerator[Event, None]:
         """The events of all branches, until none runs. Closed early, it cancels those that do."""
         try:
-            while self._running:
+            while self._running and not (self._is_over and self._arrived.empty()):
                 arrived = await self._arrived.get()
                 if isinstance(arrived, _Handed):
                     yield arrived.event
                     arrived.taken.set()
+                    continue
+                if arrived is None:
                     continue
                 key = self._running.pop(arrived)
                 if not arrived.cancelled():
@@ -67,12 +70,20 @@ class Branches(Generic[Key]):
         finally:
             await self.close()
 
+    def end(self, _: object = None) -> None:
+        """Ends the stream: what was handed is given out, and then what still runs is cancelled."""
+        if not self._is_over:
+            self._is_over = True
+            self._arrived.put_nowait(None)
+
     async def close(self) -> None:
         """Cancels what runs, and returns when it has ended."""
-        running, self._running = list(self._running), {}
+        running = list(self._running)
         for task in running:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._running.clear()
 
     async def _run(self, source: AsyncGenerator[Event, None], note: str) -> None:
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from runwright import (
     Agent,
+    AuthConfig,
     Budget,
     Event,
     FunctionTool,
@@ -418,8 +419,8 @@ async def test_a_call_that_needs_confirmation_asks_through_the_queue() -> None:
     def confirm(event: Event, queue: LiveRequestQueue) -> None:
         if event.long_running_tool_ids:
             question = event.get_function_calls()[0]
-            answer = FunctionResponse(id=question.id, name=question.name, response={"confirmed": confirmed})
-            for _ in range(2):  # a second click changes nothing
+            for name in (None, question.name):  # a second click changes nothing
+                answer = FunctionResponse(id=question.id, name=name, response={"confirmed": confirmed})
                 queue.send_content(Part(function_response=answer))
         elif event.get_function_responses():
             queue.close(after_answer=True)
@@ -440,6 +441,65 @@ async def test_a_call_that_needs_confirmation_asks_through_the_queue() -> None:
             assert [(one.name, one.response) for one in sent] == [("add", response)]
             assert len(model_of(agent).sent) == 2
             assert_sound(await stored(runner))
+
+
+async def test_a_credential_given_through_the_queue_is_neither_in_the_log_nor_told_the_model() -> None:
+    key = AuthConfig(auth_scheme={"type": "apiKey", "in": "header", "name": "X-Key"}, credential_key="pets")
+
+    async def pets(tool_context: ToolContext) -> str:
+        given = tool_context.get_auth_response(key)
+        if given is None:
+            tool_context.request_credential(key)
+            return "asked"
+        return f"{len(given.api_key or '')} letters"
+
+    def give(event: Event, queue: LiveRequestQueue) -> None:
+        if event.long_running_tool_ids:
+            response = {"exchangedAuthCredential": {"authType": "apiKey", "apiKey": "s3cret-key"}}
+            answer = FunctionResponse(id=event.get_function_calls()[0].id, response=response)
+            queue.send_content(Part(function_response=answer))
+        elif event.get_function_responses():
+            queue.close(after_answer=True)
+
+    agent = live_agent(call("pets"), "There.", tools=[pets])
+    async with InMemoryRunner(agent) as runner:
+        assert wholes(await talk(runner, filled("Pets", closed=False), give)) == [
+            "live calls pets",
+            "live calls adk_request_credential",
+            "live answers pets {'result': '10 letters'}",
+            "live: There.",
+            "live done",
+        ]
+        session = await stored(runner)
+        assert_sound(session)
+        assert "s3cret-key" not in session.model_dump_json()
+        assert "s3cret-key" not in repr(model_of(agent).sent)
+
+
+async def test_what_a_tool_reports_comes_while_it_runs() -> None:
+    go_on = asyncio.Event()
+
+    async def count() -> AsyncGenerator[int, None]:
+        yield 1
+        await go_on.wait()
+        yield 2
+
+    reports: list[Any] = []
+
+    def react(event: Event, queue: LiveRequestQueue) -> None:
+        for response in event.get_function_responses():
+            reports.append((event.partial, response.response))
+            go_on.set()
+            if not event.partial:
+                queue.close(after_answer=True)
+
+    agent = live_agent(call("count"), "Two.", tools=[count])
+    async with InMemoryRunner(agent) as runner:
+        await talk(runner, filled("Count", closed=False), react)
+        assert reports == [(True, {"result": 1}), (True, {"result": 2}), (None, {"result": 2})]
+        assert answers(await stored(runner)) == {"count": {"result": 2}}
+        sent = [part.function_response for part in model_of(agent).sent[1].parts]
+        assert [one.response for one in sent] == [{"result": 2}]
 
 
 async def test_a_question_that_nobody_answers_is_withdrawn_with_the_conversation() -> None:

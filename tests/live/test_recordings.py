@@ -9,13 +9,12 @@ import pytest
 
 from runwright import Agent, BaseLlm, BaseTool, Event, InMemoryRunner, LiveRequestQueue, LlmRequest, ToolContext
 from runwright.event import LlmResponse
+from runwright.testing import wire
 from runwright.types import ActivityEnd, ActivityStart, AudioStreamEnd, Blob, Content, FunctionDeclaration
 from tests.live.scene import assert_no_audio, log, talk, wholes
+from tests.models import live_replay as replay
 from tests.models.recordings import recorded
 from tests.runner.scene import assert_sound, stored
-
-wire = pytest.importorskip("runwright.testing.wire")
-replay = pytest.importorskip("tests.models.live_replay", reason="it needs the replay of recorded live conversations")
 
 
 class AsRecorded(BaseLlm):

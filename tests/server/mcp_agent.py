@@ -48,6 +48,12 @@ def delete(path: str) -> str:
     return f"deleted {path}"
 
 
+async def count():
+    """Counts, and tells so."""
+    yield 1
+    yield {"done": 2}
+
+
 def answer(request):
     last = request.contents[-1].parts[-1]
     if last.function_response:
@@ -57,6 +63,8 @@ def answer(request):
     match word:
         case "wait" | "stuck":
             return call(word, folder=rest)
+        case "count":
+            return call("count")
         case "delete":
             return call("delete", path=rest)
         case "fail":
@@ -74,7 +82,7 @@ root_agent = Agent(
     name="helper",
     description="Helps.",
     model=FunctionModel(answer),
-    tools=[wait, stuck, FunctionTool(delete, require_confirmation=True)],
+    tools=[wait, stuck, count, FunctionTool(delete, require_confirmation=True)],
 )
 
 

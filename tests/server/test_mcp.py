@@ -436,6 +436,10 @@ async def test_a_client_that_asks_is_told_what_is_said_as_it_is_written(era: str
         told.clear()
         await client.call_tool("helper", {"request": "delete x"}, progress_callback=progress)
         assert [message for _, message in told] == ["Calls delete", "It says ", "deleted x"]
+        told.clear()
+        await client.call_tool("helper", {"request": "count"}, progress_callback=progress)
+        reports = ['count: {"result":1}', 'count: {"done":2}']
+        assert [message for _, message in told][:3] == ["Calls count", *reports]
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])

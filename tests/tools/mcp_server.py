@@ -88,6 +88,14 @@ async def wait(started: str, cancelled: str, ctx: Context) -> str:
     return "never"
 
 
+@server.tool()
+async def climb(steps: int, ctx: Context) -> int:
+    """Tells of each step."""
+    for step in range(1, steps + 1):
+        await ctx.report_progress(step, steps, f"step {step}")
+    return steps
+
+
 def write(path: str) -> None:
     Path(path).write_text("yes", encoding="utf-8")
 

@@ -376,6 +376,14 @@ async def test_a_call_in_a_session_that_the_server_forgot_is_made_in_a_new_one(s
     assert result["structuredContent"] == {"result": server.process.pid}
 
 
+async def test_what_a_tool_tells_of_its_progress_reaches_the_caller(toolset):
+    agent = Agent(name="a", model=ScriptedModel([call("climb", steps=2), "Up."]), tools=[toolset()])
+    async with InMemoryRunner(agent) as runner:
+        events = [one async for one in runner.run_async(user_id="u", session_id="s", new_message="Up")]
+    reports = [answer.response for one in events if one.partial for answer in one.get_function_responses()]
+    assert reports == [{"progress": step, "total": 2, "message": f"step {step}"} for step in (1, 2)]
+
+
 # --- cancelling and closing
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the user of a live run sends, as events of the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from runwright.artifact import save_files
 from runwright.connection import RealtimeInput
@@ -11,7 +11,7 @@ from runwright.flow.credentials import take_credentials
 from runwright.invocation import CALLS_TO_USER, InvocationContext
 from runwright.live.queue import LiveRequest
 from runwright.live_types import AudioStreamEnd
-from runwright.types import Content, FunctionResponse, Part, to_content
+from runwright.types import Content, FunctionResponse, Part, copy_content, to_content
 
 
 class UserTurns:
@@ -79,16 +79,22 @@ class UserTurns:
         return Event(invocation_id=ctx.invocation_id, author="user", content=content, actions=actions)
 
     def _open(self, content: Content) -> list[Part]:
-        """The parts of a message, but for answers to questions that were answered before, as by a second click."""
-        return [part for part in content.parts or () if not self._is_late(part.function_response)]
+        """The parts of a message, but for answers to questions that were answered before, as by a second click.
 
-    def _is_late(self, answer: FunctionResponse | None) -> bool:
+        An answer has the name of its call, also where the user left it out.
+        """
+        if not any(part.function_response is not None for part in content.parts or ()):
+            return list(content.parts or ())
+        names = {call.id: call.name for event in self._ctx.session.events for call in event.get_function_calls()}
+        return [part for part in copy_content(content).parts or () if not self._is_late(part.function_response, names)]
+
+    def _is_late(self, answer: FunctionResponse | None, names: Mapping[str | None, str | None]) -> bool:
         if answer is None:
             return False
-        ctx = self._ctx
-        if not any(answer.id == call.id for event in ctx.session.events for call in event.get_function_calls()):
+        if answer.id not in names:
             raise InputValidationError(
                 f"The message answers function call {answer.id!r}, which the session does not hold: take the id from "
                 "the event with the call (event.get_function_calls())"
             )
-        return answer.name in CALLS_TO_USER and ctx.ledger.find(ctx.branch, answer.id) is None
+        answer.name = names[answer.id]
+        return answer.name in CALLS_TO_USER and self._ctx.ledger.find(self._ctx.branch, answer.id) is None

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import msgspec
 from mcp.server.mcpserver import Context
 
 from runwright.event import Event
@@ -11,7 +12,7 @@ from runwright.types import text_of
 
 
 class Progress:
-    """Tells a client what the agent says as it is written, and which tools it calls.
+    """Tells a client what the agent says as it is written, which tools it calls, and what those report.
 
     Each notification counts one up; there is no total. Texts joined are what the agent says.
 
@@ -33,7 +34,11 @@ class Progress:
         said = "" if self._was_streamed and not event.partial else text_of(event.content)
         self._was_streamed = bool(event.partial) and (self._was_streamed or bool(said))
         calls = () if event.partial else event.get_function_calls()
-        for message in (said, *(f"Calls {call.name}" for call in calls if call.name not in CALLS_TO_USER)):
+        reports = event.get_function_responses() if event.partial else ()
+        messages = [said]
+        messages.extend(f"Calls {call.name}" for call in calls if call.name not in CALLS_TO_USER)
+        messages.extend(f"{one.name}: {msgspec.json.encode(one.response or {}).decode()}" for one in reports)
+        for message in messages:
             if message:
                 self._count += 1
                 await self._context.report_progress(self._count, message=message)

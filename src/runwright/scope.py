@@ -138,8 +138,8 @@ class Cancellation:
         return self.is_cancelled or self._happened.wait(timeout) or self.is_cancelled
 
 
-async def shielded(work: Coroutine[Any, Any, None], seconds: float) -> None:
-    """Ends ``work`` though the task is being cancelled, within its deadline.
+async def shielded(work: Coroutine[Any, Any, None], seconds: float | None) -> None:
+    """Ends ``work`` though the task is being cancelled, within its deadline; None where it has one of its own.
 
     Raises:
         TimeoutError: It took longer.

@@ -3,7 +3,6 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar, cast
 
@@ -21,6 +20,7 @@ from runwright.errors import (
     ModelTimeoutError,
 )
 from runwright.models.failures import failure, is_too_long, read_retry_after
+from runwright.scope import shielded
 
 OPENING_SECONDS = 30.0
 """How long a connection may take to be open and set up."""
@@ -69,7 +69,7 @@ class LiveSocket:
         """Leaves it, also while the task is being cancelled; another time this does nothing."""
         if not self.closed:
             self.closed = True
-            await _shielded(self._leave())
+            await shielded(self._leave(), None)
 
     async def _leave(self) -> None:
         try:
@@ -78,22 +78,6 @@ class LiveSocket:
         except Exception as error:
             if not isinstance(error, TimeoutError | OSError) and closing_of(error) is None:
                 raise  # what is closed or gone needs no closing
-
-
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Ends ``work``, which has a deadline of its own, though the task is being cancelled."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                break
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
 
 
 def closing_of(error: BaseException) -> tuple[int, str] | None:

@@ -8,15 +8,14 @@ The names and fields are those of the Gemini Live API (https://ai.google.dev/api
 from collections.abc import Mapping
 from typing import Any, cast
 
-from runwright.record import Record
-from runwright.types import (
+from runwright.generation_types import (
     AudioTranscriptionConfig,
     HttpOptions,
-    OpenEnum,
     SafetySetting,
     SpeechConfig,
     ThinkingConfig,
 )
+from runwright.record import OpenEnum, Record
 
 
 class ActivityHandling(OpenEnum):

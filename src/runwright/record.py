@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record: the base of all values, a ``msgspec.Struct`` that also answers to the names ADK programs call.
+"""Record: the base of all values, a ``msgspec.Struct`` that also answers to the names ADK programs call; OpenEnum.
 
 JSON names are camelCase, Python names snake_case; both are taken on the way in. Bytes are URL-safe base64
 with padding on the way out, and either alphabet is taken on the way in.
@@ -233,3 +233,18 @@ def _dump(value: Any, style: _Style) -> Any:
             return dump(mode="json", by_alias=style.by_alias, exclude_none=style.exclude_none)
         return msgspec.to_builtins(value)
     return value
+
+
+class OpenEnum(enum.StrEnum):
+    """An enum of strings that takes values which are newer than this release."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        known = cls.__members__.get(value.upper())
+        if known is not None:
+            return known
+        member = str.__new__(cls, value)
+        member._name_, member._value_ = value, value
+        return member

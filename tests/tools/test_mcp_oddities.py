@@ -240,3 +240,17 @@ async def test_forms_and_addresses_reach_the_callback() -> None:
 def test_the_bare_server_ends_with_its_input() -> None:
     done = subprocess.run([sys.executable, str(SERVER)], input=b"", capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+async def test_a_toolset_may_be_closed_at_any_step_of_connecting(tools: McpToolset) -> None:
+    await tools.get_tools()
+    await tools.close()
+    for steps in range(8):
+        connecting = asyncio.create_task(tools.get_tools())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await tools.close()
+            await asyncio.wait([connecting])
+        assert isinstance(connecting.exception(), ToolExecutionError | None)
+        await tools.close()

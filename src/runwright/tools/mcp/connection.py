@@ -98,6 +98,8 @@ class Connection:
         self._timer = self.loop.call_later(seconds, self._give_up, late)
         # What the first caller has in its context is not the connection's.
         self._task = self.loop.create_task(self._own(), name="mcp connection", context=contextvars.Context())
+        # Not at the end of what the task runs: one that is cancelled before it has begun runs nothing.
+        self._task.add_done_callback(self._over)
 
     @property
     def is_open(self) -> bool:
@@ -159,13 +161,14 @@ class Connection:
                 self._failure = error  # kept for those who wait for the connection
                 if isinstance(error, asyncio.CancelledError):
                     raise
-        finally:
-            self._timer.cancel()
-            self._leave.set()
-            if not self._opened.done():
-                self._opened.set_result(None)
-            self._on_end(self)
-            self.ended.set_result(None)
+
+    def _over(self, _: asyncio.Task[None]) -> None:
+        self._timer.cancel()
+        self._leave.set()
+        if not self._opened.done():
+            self._opened.set_result(None)
+        self._on_end(self)
+        self.ended.set_result(None)
 
     def _client(self) -> Client:
         route = self._route

@@ -3,7 +3,6 @@
 
 import asyncio
 import base64
-import math
 import mimetypes
 import os
 import signal
@@ -52,8 +51,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
 
     Attributes:
         timeout_seconds: How long an execution may take by the clock.
-        cpu_seconds: How much processor time each process may take; a second more than ``timeout_seconds`` where
-            it is None.
+        cpu_seconds: How much processor time each process may take; as ``timeout_seconds`` where it is None.
         memory_bytes: How much address space each process may have.
         disk_bytes: How much it may write, all files together (they lie in memory); with ``isolation="limits"``, how
             long each file may be.
@@ -161,8 +159,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
     def _settings(self) -> dict[str, Any]:
         """What the launcher is told."""
         seconds = self.timeout_seconds
-        # Where it is not set, the clock is to be the one that ends code which never waits.
-        cpu = math.ceil(seconds or 0.0) + 1 if self.cpu_seconds is None else max(1, round(self.cpu_seconds))
+        cpu = self.cpu_seconds or seconds or 1.0
         prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *self.readable_paths)
         return {
             "python": os.path.abspath(sys.executable),
@@ -172,7 +169,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
             "seconds": seconds,
             "disk": self.disk_bytes,
             "limits": {
-                "CPU": cpu,
+                "CPU": max(1, round(cpu)),
                 "AS": self.memory_bytes,
                 "FSIZE": self.disk_bytes,
                 "NOFILE": self.max_open_files,

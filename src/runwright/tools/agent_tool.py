@@ -25,7 +25,7 @@ class AgentTool(BaseTool):
     answer the agent goes on where it was, in another process too. Other questions cannot be passed on.
 
     A call that was under way when the process stopped is made again where all tools of the agent, and of those below
-    it, may be; otherwise it is not, see ``BaseTool.on_resume``.
+    it, may be, and none of them runs code; otherwise it is not, see ``BaseTool.on_resume``.
 
     Args:
         agent: The agent. Its ``input_schema`` says what arguments it takes; without one it takes a ``request``.
@@ -139,8 +139,11 @@ def _answer(question: FunctionCall, said: ToolConfirmation) -> Content:
 
 
 def _repeats_no_harm(agent: BaseAgent) -> bool:
-    """Whether an agent that is run twice does nothing twice that its tools forbid."""
+    """Whether an agent that is run twice does nothing twice that its tools forbid, and runs no code twice."""
     tools: list[Any] = [tool for one in agent.tree() for tool in getattr(one, "tools", ())]
-    return all(one.takes_handover or one.sub_agents for one in agent.tree()) and all(
-        getattr(tool, "on_resume", "never") == "replay" for tool in tools
+    executors: list[Any] = [getattr(one, "code_executor", None) for one in agent.tree()]
+    return (
+        all(one.takes_handover or one.sub_agents for one in agent.tree())
+        and all(getattr(tool, "on_resume", "never") == "replay" for tool in tools)
+        and all(executor is None or executor.runs_at_provider for executor in executors)
     )

@@ -99,9 +99,17 @@ async def test_calls_before_code_that_the_provider_ran_are_made() -> None:
         Part(code_execution_result=ProvidersResult(outcome=Outcome.OUTCOME_OK, output="1")),
     ]
     model = SeveralAnswers([ran], [[Part(text="done")]])
-    async with InMemoryRunner(Agent(name="a", model=model, tools=[look], code_executor=BuiltInCodeExecutor())) as runner:
+    async with InMemoryRunner(
+        Agent(name="a", model=model, tools=[look], code_executor=BuiltInCodeExecutor())
+    ) as runner:
         events = await say(runner, "go")
-        assert said(events) == ["function_call", "executable_code", "code_execution_result", "function_response", "text"]
+        assert said(events) == [
+            "function_call",
+            "executable_code",
+            "code_execution_result",
+            "function_response",
+            "text",
+        ]
         assert_sound(await stored(runner))
 
 

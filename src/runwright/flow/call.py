@@ -137,6 +137,7 @@ class Call:
                 return result, question
         if has_leave and word is not None:
             self._context.tool_confirmation = word.told
+            self._context.memo = word.memo
             if entry is not None:
                 entry.status = "cancelled"  # It waits for nobody any more.
         result = await self._ask("before_tool_callback")

@@ -83,6 +83,7 @@ class ToolNode(BaseNode):
         has_leave = word is not None and word.holds_for(past, has_ledger=run.record_call is not None)
         if word is not None and has_leave:
             ctx.tool_confirmation = word.told
+            ctx.memo = word.memo
         elif past is not None:
             told, question = what_became(past, tool, was_asked=word is not None)
             answered = (told.response if told is not None else None) or {}

@@ -1,29 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of steps together: code beside calls, progress, questions and agents that are tools."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from runwright import (
+    START,
     Agent,
+    AuthConfig,
     BaseCodeExecutor,
     BuiltInCodeExecutor,
     CodeExecutionInput,
     CodeExecutionResult,
+    FunctionTool,
     InMemoryRunner,
     LlmRequest,
     LlmResponse,
+    ParallelAgent,
+    RunConfig,
+    Session,
+    StreamingMode,
+    Workflow,
 )
+from runwright.errors import RunCancelledError
+from runwright.flow.history import without_rewound
 from runwright.model import BaseLlm
-from runwright.testing import call
+from runwright.testing import FunctionModel, call, stream
 from runwright.tools import AgentTool
-from runwright.types import Content, Outcome, Part
 from runwright.types import CodeExecutionResult as ProvidersResult
-from runwright.types import ExecutableCode
-from tests.runner.scene import assert_sound, say, scripted_agent, stored
+from runwright.types import Content, ExecutableCode, Outcome, Part, text_of
+from tests.runner.scene import HERE, PATIENCE, assert_sound, echo, say, scripted_agent, stored, texts
 
+NEEDED = AuthConfig(auth_scheme={"type": "apiKey", "in": "header", "name": "X-Key"}, credential_key="pets")
 CODE = "```python\nprint(1)\n```"
 
 
@@ -119,3 +132,227 @@ def test_an_agent_that_runs_code_is_not_run_again_as_a_tool() -> None:
     assert AgentTool(coder).on_resume == AgentTool(below).on_resume == "never"
     with_provider = scripted_agent("x", name="other", code_executor=BuiltInCodeExecutor())
     assert AgentTool(with_provider).on_resume == "replay"
+
+
+# --- stopped in the midst of any step
+
+
+class Slow(Counting):
+    """Takes a few turns of the event loop."""
+
+    async def execute_code(self, invocation_context: Any, code_execution_input: Any) -> CodeExecutionResult:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().execute_code(invocation_context, code_execution_input)
+
+
+def words_of(request: LlmRequest) -> str:
+    return text_of(request.contents[-1])
+
+
+async def counting(tool_context: Any) -> AsyncGenerator[Any, None]:
+    """Counts."""
+    for number in range(3):
+        tool_context.state["count"] = number + 1
+        yield {"number": number}
+        await asyncio.sleep(0)
+
+
+async def reporting(tool_context: Any) -> str:
+    """Reports."""
+    for number in range(3):
+        tool_context.report_progress({"at": number})
+        await asyncio.sleep(0)
+    return "reported"
+
+
+async def needing(tool_context: Any) -> str:
+    """Needs a credential."""
+    await asyncio.sleep(0)
+    if await tool_context.load_credential(NEEDED) is None:
+        tool_context.request_credential(NEEDED)
+        return "pending"
+    return "has it"
+
+
+def answered(request: LlmRequest) -> bool:
+    return any(part.function_response or part.code_execution_result for part in request.contents[-1].parts or ())
+
+
+def progressing() -> Agent:
+    def answer(request: LlmRequest) -> Any:
+        if answered(request):
+            return stream("the ", "end")
+        return [call("counting"), call("reporting")] if words_of(request) == "go" else echo(request)
+
+    return Agent(name="agent", model=FunctionModel(answer), tools=[counting, reporting])
+
+
+def writing_code() -> Agent:
+    def answer(request: LlmRequest) -> Any:
+        said = words_of(request)
+        if said == "go":
+            return stream("let me ", CODE, " and more")
+        return stream("the ", "end") if said.startswith("```tool_output") else echo(request)
+
+    return Agent(name="agent", model=FunctionModel(answer), tools=[counting], code_executor=Slow())
+
+
+def asking() -> Agent:
+    def answer(request: LlmRequest) -> Any:
+        if answered(request):
+            return "the end"
+        return [call("counting"), call("needing")] if words_of(request) == "go" else echo(request)
+
+    return Agent(name="agent", model=FunctionModel(answer), tools=[counting, needing])
+
+
+def asking_below() -> Agent:
+    def answer(request: LlmRequest) -> Any:
+        if answered(request):
+            return "the end"
+        return [call("agent", request="go"), call("counting")] if words_of(request) == "go" else echo(request)
+
+    return Agent(name="outer", model=FunctionModel(answer), tools=[AgentTool(asking()), counting])
+
+
+def side_by_side() -> Any:
+    agents = [progressing(), writing_code(), asking()]
+    return ParallelAgent(name="all", sub_agents=[one.clone({"name": f"a{at}"}) for at, one in enumerate(agents)])
+
+
+def as_nodes() -> Any:
+    async def begin() -> dict[str, Any]:
+        return {}
+
+    return Workflow(
+        name="flow", edges=[(START, begin), (begin, FunctionTool(counting)), (begin, FunctionTool(needing))]
+    )
+
+
+TREES = [progressing, writing_code, asking, asking_below, side_by_side, as_nodes]
+
+
+def is_sound(session: Session) -> None:
+    """Each call and each code has one answer at the most; those of a run that does not wait have exactly one."""
+    calls: Counter[Any] = Counter()
+    waiting: set[Any] = set()
+    for event in session.events:
+        assert not event.partial
+        for one in event.get_function_responses():
+            calls[one.id] += 1
+        if (result := event.get_code_result()) is not None:
+            calls[result.id] += 1
+        for one in event.get_function_calls():
+            calls[one.id] -= 1
+            if one.name == "adk_request_credential":
+                waiting.add(one.id)
+                waiting |= set(event.actions.requested_auth_configs)
+        if (code := event.get_code_to_run()) is not None:
+            calls[code.id] -= 1
+    left = {call_id: count for call_id, count in calls.items() if count}
+    assert all(count == -1 and call_id in waiting for call_id, count in left.items()), left
+
+
+async def settled() -> None:
+    """No task is left but the test's own."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+STOPS: dict[str, Callable[[Any, asyncio.Task[Any], asyncio.Event], Any]] = {
+    "run.cancel": lambda run, task, signal: run.cancel("swept"),
+    "task.cancel": lambda run, task, signal: task.cancel(),
+    "abort": lambda run, task, signal: signal.set(),
+}
+
+
+@pytest.mark.parametrize("tree", TREES)
+@pytest.mark.parametrize("stop", STOPS)
+async def test_stopped_at_any_step(stop: str, tree: Callable[[], Any]) -> None:
+    """The run is stopped after n turns of the event loop, for each n until it ends by itself."""
+    asyncio.get_running_loop().set_exception_handler(_fail)
+    for steps in range(400):
+        signal = asyncio.Event()
+        async with InMemoryRunner(tree()) as runner:
+            config = RunConfig(streaming_mode=StreamingMode.SSE)
+            run = runner.run(**HERE, new_message="go", run_config=config, abort_signal=signal)
+
+            async def drive(run: Any = run, runner: Any = runner, config: Any = config) -> None:
+                await (say(runner, "go", run_config=config) if stop == "task.cancel" else run)
+
+            task = asyncio.create_task(drive())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if not (over := task.done()):
+                STOPS[stop](run, task, signal)
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()) is not None:
+                assert isinstance(error, RunCancelledError), (steps, error)
+            found = await runner.session_service.list_sessions(app_name=runner.app_name)
+            if found.sessions:
+                is_sound(await stored(runner))
+            await settled()
+            if tree is not as_nodes:
+                assert "re: next" in texts(await say(runner, "next")), steps
+            is_sound(await stored(runner)) if found.sessions else None
+        if over:
+            assert steps > 5
+            return
+    raise AssertionError("the run never ended by itself")
+
+
+def _fail(loop: Any, context: dict[str, Any]) -> None:
+    raise AssertionError(context)
+
+
+@pytest.mark.parametrize("tree", TREES)
+async def test_left_at_any_event(tree: Callable[[], Any]) -> None:
+    config = RunConfig(streaming_mode=StreamingMode.SSE)
+    for taken in range(1, 60):
+        async with InMemoryRunner(tree()) as runner:
+            seen = 0
+            async with aclosing(runner.run_async(**HERE, new_message="go", run_config=config)) as events:
+                async for _ in events:
+                    seen += 1
+                    if seen == taken:
+                        break
+            is_sound(await stored(runner))
+            await settled()
+            if tree is not as_nodes:
+                assert "re: next" in texts(await say(runner, "next")), taken
+            is_sound(await stored(runner))
+            if seen < taken:
+                return
+    raise AssertionError("the run never ended by itself")
+
+
+@pytest.mark.parametrize("tree", TREES)
+@pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
+async def test_another_message_comes_at_any_step(tree: Callable[[], Any], when_busy: Any) -> None:
+    config = RunConfig(streaming_mode=StreamingMode.SSE)
+    newer = RunConfig(when_busy=when_busy)
+    for steps in range(400):
+        async with InMemoryRunner(tree()) as runner:
+            run = runner.start(**HERE, new_message="go", run_config=config)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            over = run.status not in ("waiting", "running")
+            async with asyncio.timeout(PATIENCE):
+                if tree is not as_nodes:
+                    assert "re: next" in texts(await say(runner, "next", run_config=newer)), steps
+                else:
+                    await say(runner, "next", run_config=newer)
+                await run.ended()
+            session = await stored(runner)
+            is_sound(session)
+            if when_busy == "rollback" and run.error is not None and tree is not as_nodes:
+                kept = without_rewound(session.events)
+                assert all(event.invocation_id != run.invocation_id for event in kept)
+            await settled()
+        if over:
+            assert steps > 5
+            return
+    raise AssertionError("the run never ended by itself")

@@ -89,7 +89,8 @@ class Call:
             result, question = await self._result()
             if question is not None or (result is None and self._tool.is_long_running):
                 if self._entry is not None:
-                    self._entry.status = "pending"
+                    # A question makes it wait when it is stored, and not before: nobody else could answer it.
+                    self._entry.status = "pending" if question is None else "cancelled"
                 return Outcome(None, self._context.actions, question=question)
             given = told(self._tool, result)
             is_result = True

@@ -38,6 +38,7 @@ from runwright.testing import FunctionModel, call, stream
 from runwright.tools import AgentTool
 from runwright.types import CodeExecutionResult as ProvidersResult
 from runwright.types import Content, ExecutableCode, FunctionResponse, Outcome, Part, text_of
+from tests.live.scene import filled, live_agent
 from tests.runner.scene import HERE, PATIENCE, assert_sound, echo, say, scripted_agent, stored, texts
 
 NEEDED = AuthConfig(auth_scheme={"type": "apiKey", "in": "header", "name": "X-Key"}, credential_key="pets")
@@ -357,6 +358,39 @@ async def test_another_message_comes_at_any_step(tree: Callable[[], Any], when_b
             await settled()
         if over:
             assert steps > 3
+            return
+    raise AssertionError("the run never ended by itself")
+
+
+@pytest.mark.parametrize("tools", [[counting, reporting], [counting, needing], [AgentTool(asking()), counting]])
+@pytest.mark.parametrize("stop", STOPS)
+async def test_a_live_run_is_stopped_at_any_step(stop: str, tools: list[Any]) -> None:
+    """What the user was asked is withdrawn with the conversation, so all calls have a response."""
+    asyncio.get_running_loop().set_exception_handler(_fail)
+    calls = [call("agent", request="go") if isinstance(tool, AgentTool) else call(tool.__name__) for tool in tools]
+    for steps in range(400):
+        signal = asyncio.Event()
+        async with InMemoryRunner(live_agent(calls, "There.", tools=tools)) as runner:
+            run = runner.run(**HERE, live_request_queue=filled("Hi"), abort_signal=signal)
+
+            async def drive(run: Any = run) -> None:
+                await run
+
+            task = asyncio.create_task(drive())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if not (over := task.done()):
+                STOPS[stop](run, task, signal)
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wait([task])
+                await run.ended()
+            if over:
+                await task
+            if (await runner.session_service.list_sessions(app_name=runner.app_name)).sessions:
+                assert_sound(await stored(runner))
+            await settled()
+        if over:
+            assert steps > 10
             return
     raise AssertionError("the run never ended by itself")
 

@@ -114,6 +114,7 @@ class Context(ReadonlyContext):
 
     Attributes:
         auth_responses: The credentials that the user gave for this call, by their keys, see ``get_auth_response``.
+        memo: What the tool kept with its newest question, now that it was answered.
     """
 
     __slots__ = (
@@ -122,6 +123,7 @@ class Context(ReadonlyContext):
         "_state",
         "auth_responses",
         "function_call_id",
+        "memo",
         "progress",
         "tool_confirmation",
     )
@@ -140,6 +142,7 @@ class Context(ReadonlyContext):
         self.function_call_id = function_call_id
         self.tool_confirmation = tool_confirmation
         self.auth_responses = _NO_RESPONSES
+        self.memo: Any = None
         self._state: State | None = None
         self.progress = progress
         self._cancellation: Cancellation | None = None

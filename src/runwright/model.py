@@ -18,10 +18,23 @@ from runwright.types import Content, FunctionDeclaration, GenerateContentConfig,
 if TYPE_CHECKING:
     from runwright.connection import BaseLlmConnection
 
-__all__ = ["RETOLD", "BaseLlm", "Declarable", "LLMRegistry", "LlmRequest", "LlmResponse", "turn_begins"]
+__all__ = [
+    "CODE_RESULT",
+    "RETOLD",
+    "BaseLlm",
+    "Declarable",
+    "LLMRegistry",
+    "LlmRequest",
+    "LlmResponse",
+    "is_said_by_user",
+    "turn_begins",
+]
 
 RETOLD = "For context:"
 """The first part of a message that retells, in the user's role, what another agent said."""
+
+CODE_RESULT = "runwright_code_result"
+"""The ``part_metadata`` of a text that tells a model, in the user's role, the result of the code that it wrote."""
 
 
 class Declarable(Protocol):
@@ -308,15 +321,19 @@ def turn_begins(contents: Sequence[Content]) -> int:
     some providers refuse.
     """
     at = len(contents)
-    while at > 0 and not _is_said_by_user(contents[at - 1]):
+    while at > 0 and not is_said_by_user(contents[at - 1]):
         at -= 1
-    while at > 0 and _is_said_by_user(contents[at - 1]):
+    while at > 0 and is_said_by_user(contents[at - 1]):
         at -= 1
     return at
 
 
-def _is_said_by_user(content: Content) -> bool:
-    return content.role == "user" and not any(part.function_response is not None for part in content.parts or ())
+def is_said_by_user(content: Content) -> bool:
+    """Whether a message in the user's role is neither a function's response nor the result of code."""
+    return content.role == "user" and not any(
+        part.function_response is not None or (part.part_metadata is not None and CODE_RESULT in part.part_metadata)
+        for part in content.parts or ()
+    )
 
 
 def _provided(model: str) -> type[BaseLlm] | None:

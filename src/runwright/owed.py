@@ -87,7 +87,10 @@ def settle(calls: Iterable[OpenCall], rows: Iterable[CallRecord]) -> None:
         row = known.get(call.key)
         if row is None:
             continue
-        call.status = "unknown" if row.status == "started" or row.response is not None else "pending"
+        if row.status == "started" or row.response is not None:
+            call.status = "unknown"
+        elif not (row.actions.requested_tool_confirmations or row.actions.requested_auth_configs):
+            call.status = "pending"  # Otherwise it was to ask the user, and the question is not in the log.
         call.response = row.response
 
 

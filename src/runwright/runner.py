@@ -373,13 +373,16 @@ class Runner:
             past: What an earlier run of it gave, which the message answers.
         """
         session = parent.session
+        changed: dict[str, Any] = {"get_session_config": None}
+        if parent.live_request_queue is not None:
+            changed |= {"response_modalities": None, "speech_config": None}  # What it is asked is text, not speech.
         child = Runner(
             app_name=session.app_name,
             agent=agent,
             artifact_service=self.artifact_service,
             memory_service=self.memory_service,
             credential_service=parent.credential_service,
-            run_config=parent.run_config.model_copy(update={"get_session_config": None}),
+            run_config=parent.run_config.model_copy(update=changed),
         )
         child.plugin_manager = self.plugin_manager
         child._executors = self._executors

@@ -24,6 +24,7 @@ from runwright import (
     types,
 )
 from runwright.errors import ConfigurationError
+from runwright.plugins import ContextFilterPlugin
 from runwright.testing import ScriptedModel, call, stream
 from runwright.types import Outcome
 from tests.flow.conftest import USER, Chat
@@ -134,6 +135,31 @@ async def test_the_next_turn_begins_as_the_one_before(chat: Make, seen: Any) -> 
     first, second = seen(model.requests[1]), seen(model.requests[2])
     assert second[: len(first)] == first
     assert second[len(first) :] == [("model", "It is 42."), ("user", "Sure?")]
+
+
+async def test_the_turn_begins_with_what_the_user_said_and_not_with_a_result(chat: Make, seen: Any) -> None:
+    """What is put before the user's message stands at the same place in each request of the turn."""
+    model = ScriptedModel(["hi", CODE, "It is 42."])
+    agent = Agent(name="a", model=model, code_executor=Noted(), static_instruction="Stable.", instruction="Now.")
+    talk = chat(agent)
+    config = RunConfig(model_input_context=[types.Content(role="user", parts=[types.Part(text="Given.")])])
+    await talk.say("First", run_config=config)
+    await talk.say("Second", run_config=config)
+    before = [("user", "First"), ("model", "hi"), ("user", "Now."), ("user", "Given."), ("user", "Second")]
+    assert sorted(seen(model.requests[1])) == sorted(before)
+    assert seen(model.requests[2])[: len(before)] == seen(model.requests[1])
+
+
+async def test_a_plugin_that_drops_old_messages_keeps_what_code_was_asked_for(chat: Make, seen: Any) -> None:
+    model = ScriptedModel(["hi", CODE, "It is 42."])
+    talk = chat(Agent(name="a", model=model, code_executor=Noted()), plugins=[ContextFilterPlugin(1)])
+    await talk.say("First")
+    await talk.say("Second")
+    assert [line[0:2] for line in seen(model.requests[2])] == [
+        ("user", "Second"),
+        ("model", "Let me see.\n"),
+        ("user", SHOWN_RESULT),
+    ]
 
 
 async def test_a_streamed_answer_passes_on_and_its_whole_has_the_parts(chat: Make) -> None:

@@ -26,9 +26,11 @@ from runwright import (
     types,
 )
 from runwright.credential_request import keyed
+from runwright.credentials import SessionStateCredentialService
 from runwright.errors import ConfigurationError, InputValidationError
 from runwright.sessions.sqlite import SqliteSessionService
 from runwright.testing import FunctionModel, ScriptedModel, call
+from runwright.tools import AgentTool
 
 WHO: dict[str, Any] = {"user_id": "u", "session_id": "s"}
 KEY: dict[str, Any] = {"app_name": "app", **WHO}
@@ -526,3 +528,143 @@ def test_keys_tell_clients_and_schemes_apart_and_nothing_secret() -> None:
     assert key() == key(secret="another") == keyed(OAUTH).credential_key
     assert len({key(), key(client="you"), key(scheme={"type": "oauth2", "flows": {}})}) == 3
     assert keyed(API_KEY).credential_key == "pets"
+
+
+# --- asked by an agent that is a tool
+
+
+def above(inner: Agent, name: str = "outer") -> Agent:
+    """An agent that calls another once in its turn, and says what it was told."""
+
+    def reply(request: Any) -> Any:
+        last = request.contents[-1].parts[-1].function_response
+        return call(inner.name, request="pets, please") if last is None else f"told {last.response}"
+
+    return Agent(name=name, model=FunctionModel(reply), tools=[AgentTool(inner)])
+
+
+def below(pets: Pets, noted: list[str]) -> Agent:
+    """An agent that does something else first, which is not to be done again."""
+
+    async def note(tool_context: ToolContext) -> str:
+        """Notes."""
+        noted.append("noted")
+        return "noted"
+
+    def reply(request: Any) -> Any:
+        told = [part.function_response for content in request.contents for part in content.parts]
+        told = [one for one in told if one is not None]
+        return f"has {told[-1].response}" if len(told) > 1 else call("pets") if told else call("note")
+
+    return Agent(name="inner", model=FunctionModel(reply), tools=[note, pets.pets])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("config", [API_KEY, OAUTH], ids=["key", "oauth"])
+async def test_an_agent_that_is_a_tool_asks_through_the_one_that_called_it(
+    tmp_path: Path, config: AuthConfig, depth: int
+) -> None:
+    pets, noted = Pets(config), list[str]()
+    credentials = InMemoryCredentialService()
+    sent: Any = "go"
+    for _ in range(2):
+        service = SqliteSessionService(tmp_path / "s.db")
+        agent = below(pets, noted)
+        for level in range(depth):
+            agent = above(agent, f"level{level}")
+        async with runner_of(agent, service, credential_service=credentials) as runner:
+            events = await runner.run_async(**WHO, new_message=sent)
+            stored = await log_of(service)
+        await service.close()
+        for request in requests(events):
+            assert request.args["authConfig"]["credentialKey"] == keyed(config).credential_key
+            assert "memo" not in request.args
+            sent = answer(request, key_of() if config is API_KEY else redirected(request))
+    assert noted == ["noted"] and pets.calls == 2 and len(pets.given) == 1
+    assert "has {'pets': 'all'}" in types.text_of(events[-1].content).replace("\\", "")
+    assert_sound(stored)
+    assert_no_secret(stored)
+
+
+async def test_such_an_agent_finds_the_credential_in_the_state_where_that_has_it(service: Any) -> None:
+    pets, credentials = Pets(), SessionStateCredentialService()
+    async with runner_of(above(below(pets, [])), service, credential_service=credentials) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        await runner.run_async(**WHO, new_message=answer(request, key_of()))
+    assert len(pets.given) == 1
+
+
+async def test_a_node_that_is_such_an_agent_asks_too(service: Any) -> None:
+    pets = Pets()
+    flow = Workflow(name="flow", edges=[(START, AgentTool(below(pets, [])))])
+    async with runner_of(flow, service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        events = await runner.run_async(**WHO, new_message=answer(request, key_of()))
+    assert events[-1].output == "has {'pets': 'all'}" and pets.calls == 2
+
+
+async def test_such_an_agent_hears_that_the_user_gives_none(service: Any) -> None:
+    pets, noted = Pets(), list[str]()
+    async with runner_of(above(below(pets, noted)), service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        events = await runner.run_async(**WHO, new_message=answer(request, None))
+    assert pets.calls == 1 and noted == ["noted"]
+    assert "did not give the credential" in types.text_of(events[-1].content)
+    assert_sound(await log_of(service))
+
+
+async def test_two_calls_of_such_an_agent_share_a_request(service: Any) -> None:
+    pets, noted = Pets(OAUTH), list[str]()
+
+    def reply(request: Any) -> Any:
+        last = request.contents[-1].parts[-1].function_response
+        return "done" if last is not None else [call("inner", request="a"), call("inner", request="b")]
+
+    agent = Agent(name="outer", model=FunctionModel(reply), tools=[AgentTool(below(pets, noted))])
+    async with runner_of(agent, service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        events = await runner.run_async(**WHO, new_message=answer(request, redirected(request)))
+    assert requests(events) == [] and len(noted) == 2
+    assert [one["result"] for one in answers(events) if one] == ["has {'pets': 'all'}"] * 2
+    assert_sound(await log_of(service))
+
+
+async def test_such_an_agent_needs_leave_and_then_a_credential(service: Any) -> None:
+    pets = Pets()
+    tool = FunctionTool(pets.pets, require_confirmation=True)
+    inner = Agent(name="inner", model=ScriptedModel([call("pets"), "done"]), tools=[tool])
+    wrapped = AgentTool(inner)
+    wrapped.require_confirmation = True
+    agent = keeper([call("inner", request="x"), "all done"], wrapped)
+    async with runner_of(agent, service) as runner:
+        events = await runner.run_async(**WHO, new_message="go")
+        for _ in range(2):
+            (question,) = events[-1].get_function_calls()
+            assert question.name == "adk_request_confirmation"
+            yes = types.FunctionResponse(id=question.id, name=question.name, response={"confirmed": True})
+            message = types.Content(role="user", parts=[types.Part(function_response=yes)])
+            events = await runner.run_async(**WHO, new_message=message)
+        (request,) = requests(events)
+        events = await runner.run_async(**WHO, new_message=answer(request, key_of()))
+    assert answers(events) == [{"result": "done"}] and pets.calls == 2
+    assert_sound(await log_of(service))
+
+
+async def test_a_credential_that_is_kept_already_may_be_said_to_be_given(service: Any) -> None:
+    """As a program says it whose own page takes what the user gives."""
+    pets, credentials = Pets(), InMemoryCredentialService()
+    async with runner_of(keeper([call("pets"), "done"], pets.pets), service, credential_service=credentials) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        owner: Any = type("Owner", (), {"app_name": "app", "user_id": "u"})()
+        given = API_KEY.model_copy(update={"exchanged_auth_credential": AuthCredential.model_validate(key_of())})
+        await credentials.save_credential(given, owner)
+        await runner.run_async(**WHO, new_message=answer(request, status="given"))
+    assert len(pets.given) == 1
+
+
+async def test_a_credential_that_nobody_has_kept_is_not_given(service: Any) -> None:
+    pets = Pets()
+    async with runner_of(keeper([call("pets"), "fine"], pets.pets), service) as runner:
+        (request,) = requests(await runner.run_async(**WHO, new_message="go"))
+        events = await runner.run_async(**WHO, new_message=answer(request, status="given"))
+    assert answers(events) == [{"error": "The user did not give the credential that this call needs."}]

@@ -23,7 +23,8 @@ from runwright import (
 )
 from runwright.errors import BudgetExceededError, LlmCallsLimitExceededError, ToolError
 from runwright.event import LlmResponse
-from runwright.testing import ScriptedLiveModel, ScriptedModel, call, hang_up, heard, spoken
+from runwright.testing import FunctionModel, ScriptedLiveModel, ScriptedModel, call, hang_up, heard, spoken
+from runwright.tools import AgentTool
 from runwright.types import (
     ActivityEnd,
     ActivityStart,
@@ -474,6 +475,36 @@ async def test_a_credential_given_through_the_queue_is_neither_in_the_log_nor_to
         assert_sound(session)
         assert "s3cret-key" not in session.model_dump_json()
         assert "s3cret-key" not in repr(model_of(agent).sent)
+
+
+async def test_an_agent_that_is_a_tool_is_asked_for_text_and_asks_through_the_queue() -> None:
+    asked: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        asked.append(request.config.response_modalities)
+        return "Four." if request.contents[-1].parts[-1].function_response else call("guarded")
+
+    async def guarded() -> str:
+        """Needs leave."""
+        return "made"
+
+    def allow(event: Event, queue: LiveRequestQueue) -> None:
+        if event.long_running_tool_ids:
+            response = {"confirmed": True}
+            answer = FunctionResponse(id=event.get_function_calls()[0].id, response=response)
+            queue.send_content(Part(function_response=answer))
+        elif event.get_function_responses():
+            queue.close(after_answer=True)
+
+    tool = FunctionTool(guarded, require_confirmation=True)
+    inner = Agent(name="inner", model=FunctionModel(answer), tools=[tool])
+    agent = live_agent(call("inner", request="2 + 2"), "There.", tools=[AgentTool(inner)])
+    async with InMemoryRunner(agent) as runner:
+        config = RunConfig(response_modalities=["AUDIO"])
+        events = wholes(await talk(runner, filled("Ask", closed=False), allow, run_config=config))
+        assert "live answers inner {'result': 'Four.'}" in events
+        assert asked == [None, None]
+        assert_sound(await stored(runner))
 
 
 async def test_what_a_tool_reports_comes_while_it_runs() -> None:

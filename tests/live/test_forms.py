@@ -16,6 +16,7 @@ from runwright import (
     RunConfig,
     Runner,
     RunRequest,
+    SandboxedCodeExecutor,
     SequentialAgent,
 )
 from runwright.errors import ConfigurationError, InputValidationError, RunnerClosedError
@@ -60,6 +61,7 @@ class Custom(BaseAgent):
         (Agent(name="plain", model=FunctionModel(echo)), "its model, FunctionModel, has no live connection"),
         (live_agent(sub_agents=[Agent(name="plain", model=FunctionModel(echo))]), "'plain' cannot run live"),
         (live_agent(output_schema={"type": "object"}), "output_schema"),
+        (live_agent(code_executor=SandboxedCodeExecutor()), "has a code_executor"),
         (Custom(name="custom"), "Custom does not override _run_live_impl"),
         (LoopAgent(name="loop", sub_agents=[live_agent()]), "LoopAgent does not override"),
         (ParallelAgent(name="parallel", sub_agents=[live_agent()]), "ParallelAgent does not override"),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,8 +23,12 @@ from runwright import (
     START,
     Agent,
     App,
+    AuthConfig,
+    AuthCredential,
     BasePlugin,
     FunctionTool,
+    InMemoryCredentialService,
+    InMemoryRunner,
     InMemorySessionService,
     LlmResponse,
     Runner,
@@ -418,6 +423,39 @@ async def test_a_question_of_a_workflow_is_put_to_the_user_too(era: str) -> None
         result = await ask(client, "Go", "asking")
         assert result.is_error
         assert "How old are you? The client cannot put questions to its user" in texts(result)[0]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["with forms", "without"])
+async def test_a_credential_is_never_asked_for_over_the_protocol(era: str, asks: bool) -> None:
+    key = AuthConfig(auth_scheme={"type": "apiKey", "in": "header", "name": "X-Key"}, credential_key="pets")
+
+    async def pets(tool_context: Any) -> str:
+        """Lists pets."""
+        kept = await tool_context.load_credential(key)
+        if kept is None:
+            tool_context.request_credential(key)
+            return "asked"
+        return "all pets"
+
+    model = FunctionModel(
+        lambda request: "There they are" if request.contents[-1].parts[0].function_response else call("pets")
+    )
+    credentials, user = InMemoryCredentialService(), User()
+    agent = Agent(name="keeper", model=model, tools=[pets])
+    options: dict[str, Any] = {"elicitation_callback": user} if asks else {}
+    async with InMemoryRunner(agent) as runner:
+        runner.credential_service = credentials
+        server = to_mcp_server(agent, runner=runner)
+        async with mcp.Client(server, mode=era, **options) as client:
+            result = await ask(client, "Go", "keeper")
+            assert result.is_error and user.asked == []
+            assert "needs a credential of its user, 'pets'" in texts(result)[0]
+            given = key.model_copy(
+                update={"exchanged_auth_credential": AuthCredential(auth_type="apiKey", api_key="s3cret")}
+            )
+            owner: Any = SimpleNamespace(app_name=runner.app_name, user_id="mcp_user")
+            await credentials.save_credential(given, owner)
+            assert texts(await ask(client, "Go", "keeper"))[0] == "There they are"
 
 
 # --- progress, cancelling, the end

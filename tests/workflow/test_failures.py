@@ -14,12 +14,21 @@ from runwright import (
     BaseNode,
     Edge,
     Event,
+    FunctionTool,
     JoinNode,
     RetryConfig,
+    RunConfig,
+    ToolContext,
     Workflow,
     node,
 )
-from runwright.errors import ConfigurationError, DeadlineExceededError, NodeTimeoutError, RunCancelledError
+from runwright.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    NodeTimeoutError,
+    RunCancelledError,
+    ToolExecutionError,
+)
 from runwright.testing import ScriptedModel
 
 NOW = RetryConfig(max_attempts=3, initial_delay=0)
@@ -315,6 +324,25 @@ async def test_a_node_that_takes_too_long_is_stopped(talk):
     assert "Node 'slow' took longer than its 0.01 seconds" in str(error)
     assert isinstance(error, DeadlineExceededError) and isinstance(error, TimeoutError)
     assert stopped == [1]
+
+
+@pytest.mark.parametrize("of_run", [False, True], ids=["of the tool", "of the run"])
+async def test_a_tool_that_is_a_node_has_no_more_time_than_other_tools(talk, of_run):
+    left = []
+
+    async def slow(tool_context: ToolContext):
+        left.append(tool_context.seconds_left)
+        await asyncio.sleep(30)
+
+    async def begin():
+        return {}
+
+    tool = FunctionTool(slow, timeout=None if of_run else 0.01)
+    config = RunConfig(tool_timeout=0.01 if of_run else 30.0)
+    chat = talk(flow((START, begin, tool)), run_config=config)
+    error, _ = await chat.fails(ToolExecutionError)
+    assert "slow took longer than 0.01 seconds" in str(error) and error.error_type == "DEADLINE_EXCEEDED"
+    assert 0 <= left[0] <= 0.01
 
 
 async def test_a_node_that_took_too_long_is_tried_again(talk, outputs):

@@ -253,6 +253,11 @@ class LlmAgent(BaseAgent):
                 f"Agent {self.name!r} cannot run live: models that speak cannot be held to an output_schema. Give it a "
                 "tool that takes the data instead"
             )
+        if self.code_executor is not None:
+            raise ConfigurationError(
+                f"Agent {self.name!r} cannot run live: it has a code_executor, and models that speak write no code for "
+                "it. Give it a tool that runs the code instead"
+            )
 
     def _steps(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return self._run_async_impl(ctx)  # which passes the conversation on by itself

@@ -89,7 +89,8 @@ class Call:
             result, question = await self._result()
             if question is not None or (result is None and self._tool.is_long_running):
                 if self._entry is not None:
-                    self._entry.status = "pending"
+                    # A question makes it wait when it is stored, and not before: nobody else could answer it.
+                    self._entry.status = "pending" if question is None else "cancelled"
                 return Outcome(None, self._context.actions, question=question)
             given = told(self._tool, result)
             is_result = True
@@ -137,6 +138,7 @@ class Call:
                 return result, question
         if has_leave and word is not None:
             self._context.tool_confirmation = word.told
+            self._context.memo = word.memo
             if entry is not None:
                 entry.status = "cancelled"  # It waits for nobody any more.
         result = await self._ask("before_tool_callback")
@@ -185,28 +187,9 @@ class Call:
         return row.model_copy(update={"status": "finished", "response": response, "actions": actions})
 
     async def _run(self) -> Any:
-        tool, context = self._tool, self._context
-        if self._entry is not None and tool.runs_in_thread:
+        if self._entry is not None and self._tool.runs_in_thread:
             self._entry.status = "unknown"
-        seconds = tool.timeout if tool.timeout is not None else context.run_config.tool_timeout
-        limit = None if seconds is None else asyncio.timeout(seconds)
-        if self._reporter is not None:
-            self._reporter.limit = limit
-        try:
-            if limit is None:
-                return await tool.run_async(args=self._args, tool_context=context)
-            async with limit:
-                return await tool.run_async(args=self._args, tool_context=context)
-        except asyncio.CancelledError:
-            context.cancellation.cancel()  # its thread, if it has one, runs on
-            raise
-        except TimeoutError as error:
-            if limit is None or not limit.expired():
-                raise
-            context.cancellation.cancel()
-            raise ToolExecutionError(
-                f"{tool.name} took longer than {seconds:g} seconds", "DEADLINE_EXCEEDED"
-            ) from error
+        return await run_tool(self._tool, self._args, self._context, self._reporter)
 
     def _answer(self, given: Told) -> FunctionResponse:
         """The call's response; it is what the log gets, too, should the run end before it is stored."""
@@ -226,6 +209,32 @@ class Call:
             callbacks = getattr(self._agent, hook)
             answer = await first_answer(callbacks, tool=tool, args=args, tool_context=context, **outcome)
         return answer
+
+
+async def run_tool(tool: BaseTool, args: dict[str, Any], context: ToolContext, reporter: Reporter | None) -> Any:
+    """What a tool gives, within its time.
+
+    Raises:
+        ToolExecutionError: It took longer.
+        Exception: What it raised.
+    """
+    seconds = tool.timeout if tool.timeout is not None else context.run_config.tool_timeout
+    limit = None if seconds is None else asyncio.timeout(seconds)
+    if reporter is not None:
+        reporter.limit = limit
+    try:
+        if limit is None:
+            return await tool.run_async(args=args, tool_context=context)
+        async with limit:
+            return await tool.run_async(args=args, tool_context=context)
+    except asyncio.CancelledError:
+        context.cancellation.cancel()  # its thread, if it has one, runs on
+        raise
+    except TimeoutError as error:
+        if limit is None or not limit.expired():
+            raise
+        context.cancellation.cancel()
+        raise ToolExecutionError(f"{tool.name} took longer than {seconds:g} seconds", "DEADLINE_EXCEEDED") from error
 
 
 class _UnknownTool(BaseTool):

@@ -90,9 +90,13 @@ async def _keep(
         credential = credential_request.read_answer(request, response)
     except InputValidationError as error:
         return {"status": "refused", "detail": str(error)}
-    if credential is None:
-        return {"status": "declined"}
     service = ctx.credential_service
+    if credential is None:
+        if service is None or response.get("status") != "given":
+            return {"status": "declined"}
+        # Whoever asked the user, as the agent that called this one, has kept it there.
+        kept = await service.load_credential(request, CallbackContext(ctx))
+        return {"status": "declined" if kept is None else "given"}
     if service is None:
         raise InputValidationError("There is nobody to keep the credential: give Runner(credential_service=...)")
     config = request.model_copy(update={"exchanged_auth_credential": credential})

@@ -25,7 +25,7 @@ import msgspec
 from runwright.event import Event
 from runwright.flow.contents import Contents
 from runwright.invocation import CALLS_TO_USER
-from runwright.model import RETOLD
+from runwright.model import CODE_RESULT, RETOLD
 from runwright.types import Content, Part, copy_part
 
 CLIENT_CALL_ID_PREFIX = "adk-"
@@ -269,6 +269,7 @@ def _show_code(part: Part, code_between: tuple[str, str], result_between: tuple[
         part.executable_code, part.text = None, (code.code or "").join(code_between)
     elif (result := part.code_execution_result) is not None:
         part.code_execution_result, part.text = None, (result.output or "").join(result_between)
+        part.part_metadata = {CODE_RESULT: True}  # It is in the user's role, who has not said it.
 
 
 def _retold(event: Event, viewer: Viewer) -> list[Content]:

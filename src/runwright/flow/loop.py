@@ -71,7 +71,8 @@ async def run_flow(agent: "LlmAgent", ctx: InvocationContext) -> AsyncGenerator[
         if coder is not None and coder.is_due and not ctx.end_invocation:
             if (event := await coder.result()) is not None:
                 yield event
-            continue
+            if not calls:
+                continue
         if not calls or ctx.end_invocation:
             return
         made = Calls(agent, ctx, calls, request, keeper)

@@ -59,11 +59,13 @@ class Asking(NamedTuple):
         kind: Where the tool itself asks for leave (``own``), it hears a no as well; otherwise a no means that it is not
             called.
         attempts: How often the call was made so far.
+        memo: What the tool that asks for a credential keeps for itself meanwhile.
     """
 
     subject: ToolConfirmation | dict[str, Any]
     kind: _Kind
     attempts: int
+    memo: Any = None
 
 
 class Question(NamedTuple):
@@ -73,6 +75,7 @@ class Question(NamedTuple):
         answer: For a credential, whether it was given.
         is_newest: Whether the newest message of the run is the one that answers it.
         credential_key: The name of the credential that was asked for.
+        memo: What the tool has kept with it.
     """
 
     call: FunctionCall
@@ -81,6 +84,7 @@ class Question(NamedTuple):
     answer: ToolConfirmation | None
     is_newest: bool
     credential_key: str = ""
+    memo: Any = None
 
 
 class Word(NamedTuple):
@@ -91,17 +95,20 @@ class Word(NamedTuple):
         answer: That answer.
         told: What the tool is told: the answer to its own newest question, else to the engine's, if it had one.
         credential_keys: The names of the credentials that the user gave for it.
+        memo: What the tool has kept with the newest question that it kept something with.
     """
 
     question: Question
     answer: ToolConfirmation
     told: ToolConfirmation | None
     credential_keys: frozenset[str] = frozenset()
+    memo: Any = None
 
     @property
     def is_no(self) -> bool:
         """Whether the call is not to be made, whatever else is known of it."""
-        return not (self.answer.confirmed or self.question.kind == "own")
+        hears_no = self.question.kind == "own" or (self.question.kind == "auth" and self.question.memo is not None)
+        return not (self.answer.confirmed or hears_no)
 
     def holds_for(self, past: CallRecord | None, *, has_ledger: bool) -> bool:
         """Whether the call has not been made since.
@@ -135,8 +142,9 @@ def what_became(
 
 def asked_by_tool(actions: EventActions, attempts: int) -> Asking | None:
     """What the tool of one call wants the user asked before it does its work: for a credential before all else."""
-    for config in actions.requested_auth_configs.values():
-        return Asking(config, "auth", attempts)
+    for call_id, config in actions.requested_auth_configs.items():
+        kept = actions.requested_tool_confirmations.get(call_id)
+        return Asking(config, "auth", attempts, None if kept is None else kept.memo)
     for confirmation in actions.requested_tool_confirmations.values():
         return Asking(confirmation, "own", attempts)
     return None
@@ -206,6 +214,8 @@ def _credential_requests(asked: Sequence[tuple[FunctionCall, Asking]], actions: 
             shared[key] = config
             yield _request(REQUEST_CREDENTIAL, asking, {"functionCallId": call.id or "", "authConfig": config})
         actions.requested_auth_configs[call.id or ""] = shared[key]
+        if asking.memo is not None:
+            actions.requested_tool_confirmations[call.id or ""] = ToolConfirmation(memo=asking.memo)
 
 
 def _request(name: str, asking: Asking, args: dict[str, Any]) -> Part:
@@ -275,15 +285,20 @@ def _asked(
     if request.name == REQUEST_CONFIRMATION:
         kind = "own" if known[1] == "own" else "ask"
         about = call_asked_about(request)
-        asked = event.actions.requested_tool_confirmations.get(about.id or "")
-        said = _answer(answer, None if asked is None else asked.memo)
-        yield Question(about, kind, attempts, said, is_newest)
+        memo = _memo(event, about.id)
+        yield Question(about, kind, attempts, _answer(answer, memo), is_newest, memo=memo)
         return
     config: dict[str, Any] = (request.args or {}).get("authConfig") or {}
     key = str(config.get("credentialKey") or "")
     for call_id in ids_asked_about(request, event):
         call = made.get(call_id) or FunctionCall(id=call_id)  # a node of a workflow makes its call without a model
-        yield Question(call, "auth", attempts, _was_given(answer), is_newest, key)
+        yield Question(call, "auth", attempts, _was_given(answer), is_newest, key, _memo(event, call_id))
+
+
+def _memo(event: Event, call_id: str | None) -> Any:
+    """What a tool has kept with a question."""
+    kept = event.actions.requested_tool_confirmations.get(call_id or "")
+    return None if kept is None else kept.memo
 
 
 def words(ctx: InvocationContext) -> dict[str | None, Word]:
@@ -294,7 +309,9 @@ def words(ctx: InvocationContext) -> dict[str | None, Word]:
         if answer is not None:
             told = {question.kind: question.answer for question in asked if question.answer is not None}
             keys = (one.credential_key for one in asked if one.answer is not None and one.answer.confirmed)
-            said[call_id] = Word(asked[-1], answer, told.get("own") or told.get("ask"), frozenset(filter(None, keys)))
+            memo = next((one.memo for one in reversed(asked) if one.memo is not None), None)
+            own = told.get("own") or told.get("ask")
+            said[call_id] = Word(asked[-1], answer, own, frozenset(filter(None, keys)), memo)
     return said
 
 

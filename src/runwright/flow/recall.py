@@ -62,7 +62,8 @@ class Recall:
             if has_code:
                 if (result := replay.take_code_result(self._agent.name, ctx.branch)) is not None:
                     yield result
-                continue
+                if not calls:
+                    continue
             if not calls:
                 if self._was_answered_since(said):
                     continue  # That was not its last word.

@@ -84,9 +84,11 @@ class Conversation:
                     if self._ctx.end_invocation:
                         return
         finally:
-            # Closed already, unless the task was cancelled once more while it was.
-            await shielded(self._branches.close(), 2 * CLOSE_SECONDS)
-            self._withdraw_questions()
+            try:
+                # Closed already, unless the task was cancelled once more while it was.
+                await shielded(self._branches.close(), 2 * CLOSE_SECONDS)
+            finally:
+                self._withdraw_questions()
 
     # --- the model
 

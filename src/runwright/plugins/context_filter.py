@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from runwright.context import CallbackContext
 from runwright.errors import ConfigurationError
-from runwright.model import RETOLD, LlmRequest
+from runwright.model import RETOLD, LlmRequest, is_said_by_user
 from runwright.plugin import BasePlugin
 from runwright.types import Content
 
@@ -61,6 +61,4 @@ def _start_of_newest(contents: Sequence[Content], count: int) -> int:
 
 
 def _is_said_by_user(content: Content) -> bool:
-    if content.role != "user" or not content.parts:
-        return False
-    return content.parts[0].text != RETOLD and all(part.function_response is None for part in content.parts)
+    return bool(content.parts) and content.parts[0].text != RETOLD and is_said_by_user(content)

@@ -9,7 +9,7 @@ from runwright.agent import BaseAgent
 from runwright.context import ToolContext
 from runwright.errors import ConfigurationError, InputValidationError, ToolArgumentsError, ToolExecutionError
 from runwright.event import Event, ToolConfirmation
-from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, asks_user, call_asked_about
+from runwright.invocation import CALLS_TO_USER, QUESTIONS, REQUEST_CREDENTIAL, asks_user, call_asked_about
 from runwright.schema import json_schema, read_answer, schema_decoder
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, FunctionDeclaration, FunctionResponse, Part, text_of, to_content
@@ -21,11 +21,12 @@ class AgentTool(BaseTool):
     The agent sees its arguments as the user's message, in a session of its own that starts with the caller's state;
     what it writes to state is written to the caller's too. Its events are not in the caller's session.
 
-    What the agent's own tools ask the user, whether a call may be made, is asked in the caller's session; with the
-    answer the agent goes on where it was, in another process too. Other questions cannot be passed on.
+    What the agent's own tools ask the user, whether a call may be made or for a credential, is asked in the caller's
+    session; with the answer the agent goes on where it was, in another process too. Other questions cannot be passed
+    on. Both share a user's credentials.
 
     A call that was under way when the process stopped is made again where all tools of the agent, and of those below
-    it, may be; otherwise it is not, see ``BaseTool.on_resume``.
+    it, may be, and none of them runs code; otherwise it is not, see ``BaseTool.on_resume``.
 
     Args:
         agent: The agent. Its ``input_schema`` says what arguments it takes; without one it takes a ``request``.
@@ -54,10 +55,9 @@ class AgentTool(BaseTool):
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
         if self.skip_summarization:
             tool_context.actions.skip_summarization = True
-        said = tool_context.tool_confirmation
-        past = [Event.model_validate(event) for event in (said.memo if said is not None else None) or ()]
+        past = [Event.model_validate(event) for event in tool_context.memo or ()]
         asked = _open_question(past, self.name)
-        message = to_content(self._message(args)) if asked is None or said is None else _answer(asked, said)
+        message = to_content(self._message(args)) if asked is None else _answer(asked, tool_context)
         events = await tool_context.run_agent(self.agent, message, past=past)
         question = _open_question([*past, *events], self.name)
         if question is not None:
@@ -67,13 +67,20 @@ class AgentTool(BaseTool):
 
     def _pass_up(self, question: FunctionCall, events: list[Event], tool_context: ToolContext) -> None:
         """Asks the user what a tool of the agent asks; the agent's log waits with the question for the answer."""
+        log = [event.model_dump(mode="json", by_alias=True, exclude_none=True) for event in events]
+        if question.name == REQUEST_CREDENTIAL:
+            # As the agent's tool has made it: a request of one's own would have another state and verifier.
+            config: dict[str, Any] = (question.args or {}).get("authConfig") or {}
+            tool_context.actions.requested_auth_configs[tool_context.function_call_id or ""] = config
+            tool_context.request_confirmation(memo=log)
+            return
         about = call_asked_about(question)
         asked: dict[str, Any] = (question.args or {}).get("toolConfirmation") or {}
         shown = f"{about.name}({msgspec.json.encode(about.args or {}).decode()})"
         tool_context.request_confirmation(
             hint=f"{self.name} asks about {shown}: {asked.get('hint') or 'may it be called?'}",
             payload=asked.get("payload"),
-            memo=[event.model_dump(mode="json", by_alias=True, exclude_none=True) for event in events],
+            memo=log,
         )
 
     def _result(self, events: list[Event]) -> Any:
@@ -112,7 +119,7 @@ class AgentTool(BaseTool):
 
 
 def _open_question(events: list[Event], name: str) -> FunctionCall | None:
-    """The first call of the engine that nobody has answered, which asks the user whether a tool's call may be made.
+    """The first call of the engine that nobody has answered, which asks the user about a tool's call.
 
     Raises:
         ConfigurationError: It asks something else.
@@ -122,7 +129,7 @@ def _open_question(events: list[Event], name: str) -> FunctionCall | None:
         for call in event.get_function_calls() if asks_user(event) else ():
             if call.name not in CALLS_TO_USER or call.id in answered:
                 continue
-            if call.name != REQUEST_CONFIRMATION:
+            if call.name not in QUESTIONS:
                 raise ConfigurationError(
                     f"{name!r} asks the user something ({call.name}), which an AgentTool cannot pass on: make it a "
                     "sub-agent that the conversation is transferred to, or a node of a Workflow"
@@ -131,16 +138,26 @@ def _open_question(events: list[Event], name: str) -> FunctionCall | None:
     return None
 
 
-def _answer(question: FunctionCall, said: ToolConfirmation) -> Content:
+def _answer(question: FunctionCall, tool_context: ToolContext) -> Content:
     """What the user said, as the answer to the agent's own question."""
-    response = {"confirmed": said.confirmed, "payload": said.payload}
+    response: dict[str, Any]
+    if question.name == REQUEST_CREDENTIAL:
+        config: dict[str, Any] = (question.args or {}).get("authConfig") or {}
+        is_given = config.get("credentialKey") in tool_context.auth_responses
+        response = {"status": "given" if is_given else "declined"}
+    else:
+        said = tool_context.tool_confirmation or ToolConfirmation()
+        response = {"confirmed": said.confirmed, "payload": said.payload}
     answer = FunctionResponse(id=question.id, name=question.name, response=response)
     return Content(role="user", parts=[Part(function_response=answer)])
 
 
 def _repeats_no_harm(agent: BaseAgent) -> bool:
-    """Whether an agent that is run twice does nothing twice that its tools forbid."""
+    """Whether an agent that is run twice does nothing twice that its tools forbid, and runs no code twice."""
     tools: list[Any] = [tool for one in agent.tree() for tool in getattr(one, "tools", ())]
-    return all(one.takes_handover or one.sub_agents for one in agent.tree()) and all(
-        getattr(tool, "on_resume", "never") == "replay" for tool in tools
+    executors: list[Any] = [getattr(one, "code_executor", None) for one in agent.tree()]
+    return (
+        all(one.takes_handover or one.sub_agents for one in agent.tree())
+        and all(getattr(tool, "on_resume", "never") == "replay" for tool in tools)
+        and all(executor is None or executor.runs_at_provider for executor in executors)
     )

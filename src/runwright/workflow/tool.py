@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tools as nodes."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,6 +10,7 @@ import msgspec
 
 from runwright.durable import CallRecord
 from runwright.errors import InputValidationError, ToolExecutionError
+from runwright.flow.call import run_tool
 from runwright.flow.credentials import given_credentials
 from runwright.flow.pause import (
     Asking,
@@ -22,7 +22,7 @@ from runwright.flow.pause import (
     word_on,
     words,
 )
-from runwright.flow.progress import Progress
+from runwright.flow.progress import Progress, Reporter
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, FunctionResponse, text_of
 from runwright.workflow.base import BaseNode
@@ -35,7 +35,8 @@ class ToolNode(BaseNode):
 
     Required arguments that the input leaves out come from the state. What the tool returns is the output. Where the
     user has to allow the call, the run ends with the question and goes on with the answer; after a no the output is
-    ``{"error": ...}``, as a model is told it. What the tool reports while it runs comes as partial events.
+    ``{"error": ...}``, as a model is told it. What the tool reports while it runs comes as partial events. A call that
+    takes longer than the tool's ``timeout``, or ``RunConfig.tool_timeout``, fails.
     """
 
     tool: BaseTool
@@ -46,9 +47,10 @@ class ToolNode(BaseNode):
         args = self._arguments(ctx, node_input)
         call = FunctionCall(id=ctx.node_path, name=tool.name, args=plain(args, f"arguments of {tool.name}"))
         given: list[tuple[Any, Asking | None]] = []
+        reporter: Reporter | None = None
 
         async def make() -> None:
-            result, question = await self._result(ctx, call, args)
+            result, question = await self._result(ctx, call, args, reporter)
             if question is None:
                 changed = await run.plugin_manager.first_answer(
                     "after_tool_callback", tool=tool, tool_args=args, tool_context=ctx, result=result
@@ -58,7 +60,7 @@ class ToolNode(BaseNode):
 
         if tool.reports_progress:
             progress = Progress(run)
-            ctx.progress = progress.reporter(call, tool)
+            ctx.progress = reporter = progress.reporter(call, tool)
             async with aclosing(progress.events(make())) as reports:
                 async for report in reports:
                     yield report
@@ -71,7 +73,9 @@ class ToolNode(BaseNode):
         for event in question_events(run, [(call, question)], []):
             yield event
 
-    async def _result(self, ctx: NodeContext, call: FunctionCall, args: dict[str, Any]) -> tuple[Any, Asking | None]:
+    async def _result(
+        self, ctx: NodeContext, call: FunctionCall, args: dict[str, Any], reporter: Reporter | None
+    ) -> tuple[Any, Asking | None]:
         """What the tool, or a hook in its place, gives; or what the user is to be asked before it can."""
         run, tool = ctx.invocation_context, self.tool
         past = run.recorded_calls.get(ctx.node_path)
@@ -83,6 +87,7 @@ class ToolNode(BaseNode):
         has_leave = word is not None and word.holds_for(past, has_ledger=run.record_call is not None)
         if word is not None and has_leave:
             ctx.tool_confirmation = word.told
+            ctx.memo = word.memo
         elif past is not None:
             told, question = what_became(past, tool, was_asked=word is not None)
             answered = (told.response if told is not None else None) or {}
@@ -101,23 +106,23 @@ class ToolNode(BaseNode):
         if not has_leave and await tool.check_require_confirmation(args, ctx):
             return None, approval(tool, attempts)
         try:
-            result = await self._called(ctx, args, attempts + 1)
+            result = await self._called(ctx, args, reporter, attempts + 1)
         except Exception as error:
             result = await hooks.first_answer("on_tool_error_callback", **offered, error=error)
             if result is None:
                 raise
         return result, asked_by_tool(ctx.actions, attempts + 1)
 
-    async def _called(self, ctx: NodeContext, args: dict[str, Any], attempt: int) -> Any:
+    async def _called(self, ctx: NodeContext, args: dict[str, Any], reporter: Reporter | None, attempt: int) -> Any:
         """What the tool gives; its call has a row in the ledger, where there is one."""
         tool, run = self.tool, ctx.invocation_context
         if run.record_call is None:
-            return await self._run(ctx, args)
+            return await run_tool(tool, args, ctx, reporter)
         row = CallRecord(invocation_id=run.invocation_id, call_id=ctx.node_path, name=tool.name, attempts=attempt)
         await run.record_call(row)
         given: dict[str, Any] = {}
         try:
-            result = await self._run(ctx, args)
+            result = await run_tool(tool, args, ctx, reporter)
             given["result"] = plain(result, f"result of {tool.name}")
         except Exception as error:
             given["error"] = f"{type(error).__name__}: {error}"
@@ -128,13 +133,6 @@ class ToolNode(BaseNode):
                 done = {"status": "finished", "response": response, "actions": ctx.actions.private_copy()}
                 await run.record_call(row.model_copy(update=done))
         return result
-
-    async def _run(self, ctx: NodeContext, args: dict[str, Any]) -> Any:
-        try:
-            return await self.tool.run_async(args=args, tool_context=ctx)
-        except asyncio.CancelledError:
-            ctx.cancellation.cancel()  # its thread, if it has one, runs on
-            raise
 
     def _arguments(self, ctx: NodeContext, node_input: Any) -> dict[str, Any]:
         declaration = self.tool.get_declaration()

@@ -46,6 +46,8 @@ def to_mcp_server(
 
     What the agent asks its user is put to the client's user as a form (elicitation). Where the client cannot do that, a
     tool call that needs confirmation is not made, and the answer says so; a question that needs an answer is an error.
+    Credentials are not asked for over MCP: a call that needs one is an error that names it, and finds it once it is in
+    the runner's ``credential_service``.
 
     Args:
         agent: The agent, or an app with one.

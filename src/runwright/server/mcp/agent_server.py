@@ -31,7 +31,7 @@ from runwright.event import Event
 from runwright.record import Record
 from runwright.runner import Runner
 from runwright.server.mcp.progress import Progress
-from runwright.server.mcp.questions import Question, questions_in, takes_forms
+from runwright.server.mcp.questions import Question, check_needs_no_credential, questions_in, takes_forms
 from runwright.server.mcp.served import ServedAgent
 from runwright.server.mcp.wire import Wire
 from runwright.session import GetSessionConfig
@@ -155,6 +155,7 @@ class AgentServer(MCPServer[Serving]):
             questions = questions_in(final)
             if not questions:
                 break
+            check_needs_no_credential(questions)
             if not takes_forms(context.client_capabilities):
                 message = _answered(questions, {}, _NO_FORMS)
                 notes += [f"{question.about} was not allowed. {_NO_FORMS}" for question in questions]

@@ -9,7 +9,13 @@ from mcp_types import ClientCapabilities, ElicitRequestFormParams, ElicitResult
 
 from runwright.errors import ToolExecutionError
 from runwright.event import Event
-from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, asks_user, call_asked_about
+from runwright.invocation import (
+    CALLS_TO_USER,
+    REQUEST_CONFIRMATION,
+    REQUEST_CREDENTIAL,
+    asks_user,
+    call_asked_about,
+)
 from runwright.types import FunctionCall, FunctionResponse, Part
 from runwright.workflow.pause import REQUEST_INPUT
 
@@ -94,6 +100,23 @@ def questions_in(events: Iterable[Event]) -> list[Question]:
     """What the user is asked in the events of a run."""
     calls = [call for event in events if asks_user(event) for call in event.get_function_calls()]
     return [Question(call) for call in calls if call.name in CALLS_TO_USER]
+
+
+def check_needs_no_credential(questions: Iterable[Question]) -> None:
+    """Sees to it that no question is for a credential.
+
+    Raises:
+        ToolExecutionError: One is. No form may ask for a secret, and a server that sent its user to a page would not be
+            told when they are back.
+    """
+    for question in questions:
+        if question.call.name == REQUEST_CREDENTIAL:
+            config: Mapping[str, Any] = (question.call.args or {}).get("authConfig") or {}
+            raise ToolExecutionError(
+                f"The agent needs a credential of its user, {config.get('credentialKey')!r}, which is never asked for "
+                "over MCP, since the client would see it: whoever runs the server keeps it in the runner's "
+                "credential_service"
+            )
 
 
 def takes_forms(capabilities: ClientCapabilities | None) -> bool:

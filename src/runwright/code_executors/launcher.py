@@ -43,7 +43,7 @@ _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 _MOUNT_SETATTR = 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
@@ -127,6 +127,10 @@ def _isolate(folder: Path, settings: dict[str, Any]) -> None:
     os.chmod(root / CODE, 0o444)
     if user == 0:
         settings["user"] = _own([root / "tmp", root / WORK, *(root / WORK).rglob("*")])
+    # Only these two can be written to: who owns the root folder could put another Python there, for us to load from.
+    for name in (WORK, "tmp"):
+        _call("mount", str(root / name), str(root / name), None, _MS_BIND, None)
+    _restrict(root, _MOUNT_ATTR_RDONLY)
     os.chdir(root)
     if (pivot_root := _PIVOT_ROOT.get(platform.machine())) is None:
         raise OSError(f"pivot_root is not known on {platform.machine()}")
@@ -171,10 +175,15 @@ def _show(path: Path, root: Path) -> None:
     else:
         place.touch()
     _call("mount", str(path.resolve()), str(place), None, _MS_BIND | _MS_REC, None)
-    if not stat.S_ISCHR(path.stat().st_mode):
-        change = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)  # struct mount_attr
-        size = ctypes.sizeof(change)
-        _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), _AT_RECURSIVE, ctypes.byref(change), size)
+    if path not in map(Path, _DEVICES):
+        _restrict(place, _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV, _AT_RECURSIVE)
+
+
+def _restrict(place: Path, attributes: int, reach: int = 0) -> None:
+    """Takes rights from a mount, and with :data:`_AT_RECURSIVE` from those below it."""
+    change = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)  # struct mount_attr
+    size = ctypes.sizeof(change)
+    _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), reach, ctypes.byref(change), size)
 
 
 # --- the code
@@ -343,7 +352,8 @@ def _hand_over(work: Path, kept: int, settings: dict[str, Any]) -> tuple[list[st
             target = os.open(str(len(names)), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=output)
             with os.fdopen(target, "wb") as copy:
                 shutil.copyfileobj(opened, copy)
-        names.append(path.relative_to(work).as_posix())
+        name = path.relative_to(work).as_posix()
+        names.append(name.encode(errors="replace").decode())  # a name may be any bytes, the report is text
     return names, left_out
 
 

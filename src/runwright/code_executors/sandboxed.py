@@ -188,7 +188,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
             notes.append(f"{ended.files_left_out} files were too many or too large, and are lost.")
         files = [
             File(
-                name=name.encode(errors="replace").decode(),
+                name=name,
                 content=data,
                 mime_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
             )

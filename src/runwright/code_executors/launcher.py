@@ -48,16 +48,18 @@ _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 _MOUNT_SETATTR = 442
-_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
-_GENERIC = {"unshare": 97, "setns": 268, "add_key": 217, "request_key": 218, "keyctl": 219, "shmget": 194}
-_GENERIC |= {"memfd_create": 279, "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "io_uring_setup": 425}
-_X86 = {"unshare": 272, "setns": 308, "add_key": 248, "request_key": 249, "keyctl": 250, "shmget": 29}
-_X86 |= {"memfd_create": 319, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup": 425}
+_REFUSED_BY_NUMBER = (
+    {"unshare": 272, "setns": 308, "add_key": 248, "request_key": 249, "keyctl": 250, "shmget": 29, "memfd_create": 319}
+    | {"bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup": 425},
+    {"unshare": 97, "setns": 268, "add_key": 217, "request_key": 218, "keyctl": 219, "shmget": 194, "memfd_create": 279}
+    | {"bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "io_uring_setup": 425},
+)
 _REFUSED = {
-    "x86_64": (0xC000003E, 56, _X86),
-    "aarch64": (0xC00000B7, 220, _GENERIC),
-    "riscv64": (0xC00000F3, 220, _GENERIC),
+    "x86_64": (0xC000003E, 56, _REFUSED_BY_NUMBER[0]),
+    "aarch64": (0xC00000B7, 220, _REFUSED_BY_NUMBER[1]),
+    "riscv64": (0xC00000F3, 220, _REFUSED_BY_NUMBER[1]),
 }
 """By machine: what it calls itself to a filter, the number of clone(2), and the system calls that code may not make.
 

@@ -34,7 +34,7 @@ async def discovered(scheme: dict[str, Any], clients: HttpClients) -> dict[str, 
     for url in _places(scheme):
         answer = await clients.send(Outgoing("GET", url, headers={"Accept": "application/json"}))
         try:
-            value: Any = msgspec.json.decode(answer.content) if answer.status == 200 else None
+            value: Any = answer.json() if answer.status == 200 else None
         except msgspec.DecodeError:
             value = None
         found = cast("dict[str, Any]", value) if isinstance(value, dict) else {}

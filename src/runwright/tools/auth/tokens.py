@@ -95,7 +95,7 @@ async def fetch_token(url: str, form: Json, client: Mapping[str, Any], clients: 
     request.body = {"content": urlencode(fields).encode()}
     answer = await clients.send(request, follow=False)
     try:
-        value: Any = msgspec.json.decode(answer.content)
+        value: Any = answer.json()
     except msgspec.DecodeError:
         value = None
     found = cast("Json", value) if isinstance(value, dict) else {}

@@ -23,6 +23,7 @@ from mcp_types import SamplingToolsCapability
 from runwright.errors import ToolExecutionError
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm
+from runwright.tools.http.client import check_header
 from runwright.tools.mcp.parameters import (
     ConnectionParams,
     SseConnectionParams,
@@ -196,6 +197,8 @@ class Connection:
             )
             return stdio_client(command, errlog=_error_output(self._route.errlog))
         headers = {**(params.headers or {}), **self._headers}
+        for name, value in headers.items():
+            check_header(name, value)
         if isinstance(params, StreamableHTTPConnectionParams):
             return self._streamable_http(params, headers)
         return self._sse(params, headers)

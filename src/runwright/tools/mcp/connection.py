@@ -73,7 +73,7 @@ class Connection:
 
     Attributes:
         users: How many requests are under way.
-        callers: The runs whose calls are under way, one for each call.
+        callers: The runs whose calls of tools are under way, one for each call; None for a call outside of a run.
         expired: The server has answered that it does not know the session any more.
         status: The HTTP status of the last answer, where it was a refusal.
         ended: Done when all is given back; it may be waited for in any thread.
@@ -83,7 +83,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.users = 0
-        self.callers: list[InvocationContext] = []
+        self.callers: list[InvocationContext | None] = []
         self.expired = False
         self.status: int | None = None
         self._route = route

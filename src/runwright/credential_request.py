@@ -99,7 +99,7 @@ def _read_oauth(request: AuthConfig, credential: AuthCredential) -> AuthCredenti
         kept.setdefault("expires_at", int(clock.now() + seconds))
     if not kept.get("access_token"):
         if uri := given.get("auth_response_uri"):
-            kept["auth_code"] = code_of(str(uri), asked.get("state"))
+            kept["auth_code"] = code_of(str(uri), asked.get("state"), issuer=request.auth_scheme.get("issuer"))
         elif code := given.get("auth_code"):
             kept["auth_code"] = str(code)
         else:

@@ -206,7 +206,8 @@ class ModelNotFoundError(ModelError, ValueError):
 
 
 class ModelAuthError(ModelError):
-    """The provider does not know the key, or does not allow it this model or region."""
+    """The provider does not know the key, does not allow it this model or region, or has nothing left for its account
+    to spend."""
 
 
 class ModelBusyError(ModelError):
@@ -229,7 +230,7 @@ class ModelBusyError(ModelError):
 
 
 class ModelRateLimitedError(ModelBusyError):
-    """The provider takes no more requests or tokens for now, or the account has none left."""
+    """The provider takes no more requests or tokens for now."""
 
 
 class ModelOverloadedError(ModelBusyError):

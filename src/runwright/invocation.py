@@ -51,7 +51,13 @@ CALLS_TO_USER = QUESTIONS | {"adk_request_input"}
 
 def asks_user(event: Event) -> bool:
     """Whether an event asks the user something that has to be answered before its agent can go on."""
-    return bool(event.long_running_tool_ids) and any(call.name in CALLS_TO_USER for call in event.get_function_calls())
+    return bool(event.long_running_tool_ids and questions_to_user(event))
+
+
+def questions_to_user(event: Event) -> list[FunctionCall]:
+    """What an event asks the user: calls of the engine, and none that a model makes under their names."""
+    asked = event.long_running_tool_ids or ()
+    return [call for call in event.get_function_calls() if call.name in CALLS_TO_USER and call.id in asked]
 
 
 def call_asked_about(question: FunctionCall) -> FunctionCall:

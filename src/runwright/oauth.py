@@ -3,8 +3,8 @@
 
 Each authorization has a state of its own and a PKCE challenge (S256). The verifier of a client with a secret is made of
 that secret and the state, so it is kept nowhere; that of a client without one is random, and stands in the request for
-the user's credential, as the state does: it opens nothing without the code. Sources: RFC 6749, RFC 7636, ADK's wire
-format.
+the user's credential, as the state does: it opens nothing without the code. Sources: RFC 6749, RFC 7636, RFC 9207,
+ADK's wire format.
 """
 
 import base64
@@ -92,6 +92,7 @@ def _authorization_url(config: AuthConfig, client: Mapping[str, Any], state: str
             "The auth scheme names no place to send the user to: give flows.authorizationCode.authorizationUrl, or for "
             "OpenID Connect authorization_endpoint and token_endpoint"
         )
+    check_website(endpoints.authorization_url, "authorization_endpoint")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     query = {
         "response_type": "code",
@@ -109,6 +110,21 @@ def _authorization_url(config: AuthConfig, client: Mapping[str, Any], state: str
     }
     url = endpoints.authorization_url
     return f"{url}{'&' if '?' in url else '?'}{urlencode({name: value for name, value in query.items() if value})}"
+
+
+def check_website(url: str, name: str) -> None:
+    """Sees to it that a URL is of a website: users open it, and secrets are sent to it.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    try:
+        parts = urlsplit(url)
+        is_website = parts.scheme in ("https", "http") and bool(parts.hostname)
+    except ValueError:
+        is_website = False
+    if not is_website:
+        raise ConfigurationError(f"The auth scheme's {name} is no http or https URL: {url[:200]!r}")
 
 
 def verifier_of(client: Mapping[str, Any], answered: Mapping[str, Any]) -> str | None:
@@ -133,8 +149,13 @@ def _derived_verifier(client: Mapping[str, Any], state: str) -> str | None:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def code_of(redirected_to: str, state: str | None) -> str:
+def code_of(redirected_to: str, state: str | None, *, issuer: str | None = None) -> str:
     """The code in the URL that the user was sent back to.
+
+    Args:
+        redirected_to: The URL.
+        state: That of the request; None where it has none.
+        issuer: What the authorization server calls itself, where that is known. Source: RFC 9207.
 
     Raises:
         InputValidationError: There is none, or it belongs to another request. The message has no secret in it.
@@ -142,6 +163,8 @@ def code_of(redirected_to: str, state: str | None) -> str:
     given = query_of(redirected_to)
     if state is not None and not hmac.compare_digest(given.get("state", "").encode(), state.encode()):
         raise InputValidationError("The answer's state is not that of the request: open the newest URL and answer that")
+    if issuer is not None and "{" not in issuer and given.get("iss", issuer) != issuer:  # some are only patterns
+        raise InputValidationError("The answer is of another authorization server than the one that was asked")
     if error := given.get("error_description") or given.get("error"):
         raise InputValidationError(f"The authorization server said: {error}")
     if not given.get("code"):

@@ -29,6 +29,10 @@ def reply(request):
     last = request.contents[-1].parts[-1]
     if last.function_response:
         return f"It said {last.function_response.response}."
+    if last.text == "hide":
+        return call("delete_file", path="/tmp/\\u202etxt.exe\\u200b\\u001b[8m", lines=[1])
+    if last.text == "forge":
+        return call("no\\u001b]0;title\\u0007\\u202esuch", a=1)
     if last.text == "both":
         return [call("delete_file", path="/a", lines=[1]), call("delete_file", path="/b", lines=[2])]
     return call("book", days=3) if last.text == "book" else call("delete_file", path="/tmp/x", lines=list(range(30)))
@@ -75,6 +79,21 @@ def test_a_call_is_allowed_by_a_plain_yes_alone(terminal: Start, typed: str, sai
     talk.type(typed)
     assert said in talk.wait_for("It said") + talk.wait_for("}.")
     assert talk.end() == 0 and "Traceback" not in talk.shown
+
+
+def test_what_is_allowed_is_what_is_seen(terminal: Start) -> None:
+    talk = terminal("run", "keeper.py", "hide", "--in-memory", columns=200)
+    shown = talk.wait_for("[y/N]")
+    assert r'path: "/tmp/\u202etxt.exe\u200b\u001b[8m"' in shown
+    assert "\u202e" not in talk.raw and "\x1b[8m" not in talk.raw
+    talk.type("n\r")
+    assert talk.end() == 0
+
+
+def test_what_a_model_calls_a_tool_does_not_move_the_terminal(command: Command) -> None:
+    done = command("run", "keeper.py", "forge", "--in-memory")
+    assert "no]0;titlesuch" in done.stdout
+    assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)
 
 
 def test_each_call_is_asked_about(terminal: Start) -> None:

@@ -140,3 +140,9 @@ async def test_each_execution_starts_anew(run_either_way: Run) -> None:
     await run_either_way("x = 1\nopen('/tmp/left' if __file__ == '/code.py' else 'left', 'w').write('x')")
     result = await run_either_way("import os; print(os.listdir(), os.path.exists('/tmp/left'), 'x' in globals())")
     assert result.stdout == "[] False False\n"
+
+
+async def test_a_file_whose_name_is_no_text_comes_back_all_the_same(run_either_way: Run) -> None:
+    result = await run_either_way("open(b'a\\xff', 'w').write('1')")
+    assert result.outcome == Outcome.OUTCOME_OK
+    assert [(file.name, file.content) for file in result.output_files] == [("a?", b"1")]

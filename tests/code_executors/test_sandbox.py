@@ -2,7 +2,9 @@
 """What the sandbox keeps code from, with real processes that try."""
 
 import asyncio
+import ctypes
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from tests.code_executors.conftest import LIMITS, MARKED, PATIENCE, Run, execute
 
 OK, FAILED, LATE = Outcome.OUTCOME_OK, Outcome.OUTCOME_FAILED, Outcome.OUTCOME_DEADLINE_EXCEEDED
 MEBIBYTE = 2**20
+_ADD_KEY, _KEYCTL, _SESSION_KEYRING = 248, 250, -3
 
 
 @contextmanager
@@ -182,8 +185,7 @@ for place in (os.path.dirname(os.__file__), sys.prefix, "/usr", "/usr/lib", "/et
         pass
 """
     result = await run(code)
-    # Where the code's user has made the root folder it may write there: it is removed with the rest.
-    assert result.outcome == OK and set(result.stdout.split("\n")) <= {"", "written /", "written /etc", "written /dev"}
+    assert (result.outcome, result.stdout) == (OK, "")
     assert not any(map(os.path.lexists, (f"{sys.prefix}/left", "/usr/left", "/etc/left", "/dev/left", "/left")))
 
 
@@ -195,6 +197,39 @@ print(ctypes.CDLL(None).mount(b"tmpfs", b"/work", b"tmpfs", 0, None))
 print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))  # PR_GET_NO_NEW_PRIVS
 """
     assert (await run(code)).stdout == "False\n-1\n1\n"
+
+
+async def test_code_gets_no_rights_in_a_namespace_of_its_own(run: Run) -> None:
+    """There it could mount a file system as large as it likes, past ``disk_bytes``."""
+    code = """
+import ctypes
+library = ctypes.CDLL(None)
+print(library.unshare(0x10000000))  # CLONE_NEWUSER
+print(library.unshare(0x10000000 | 0x20000))
+print(library.mount(b"tmpfs", b"/work", b"tmpfs", 0, b"size=10g"))
+"""
+    assert (await run(code)).stdout == "-1\n-1\n-1\n"
+
+
+async def test_the_keys_of_this_programs_session_are_out_of_reach(run: Run) -> None:
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    if platform.machine() != "x86_64":
+        pytest.skip("NOT TESTED: the numbers of the system calls are those of x86-64")
+    # What is in the session's keyring may be read by whoever has that, other users among them.
+    key = library.syscall(_ADD_KEY, b"user", b"rw-test", b"very-secret", 11, _SESSION_KEYRING)
+    if key < 0:
+        pytest.skip(f"NOT TESTED: no key can be kept here: {os.strerror(ctypes.get_errno())}")
+    code = f"""
+import ctypes
+held = ctypes.create_string_buffer(100)
+library = ctypes.CDLL(None)
+print(library.syscall({_KEYCTL}, 11, {key}, held, 100), held.value)  # KEYCTL_READ
+print(library.syscall({_KEYCTL}, 10, {_SESSION_KEYRING}, b"user", b"rw-test", 0))  # KEYCTL_SEARCH
+"""
+    try:
+        assert (await run(code)).stdout == "-1 b''\n-1\n"
+    finally:
+        library.syscall(_KEYCTL, 9, key, _SESSION_KEYRING)  # KEYCTL_UNLINK
 
 
 async def test_the_rest_of_python_is_there(run_either_way: Run) -> None:
@@ -329,12 +364,23 @@ def test_a_plain_users_code_is_kept_in_too(full: None, tmp_path: Path) -> None:
     python = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     if not os.path.exists(python):
         pytest.skip(f"NOT TESTED: there is no {python} that a plain user could start")
-    program = """
+    program = '''
 import asyncio
 from runwright import CodeExecutionInput, SandboxedCodeExecutor
-given = CodeExecutionInput(code="import os; print(os.listdir('/work'), os.geteuid()); open('made', 'w').write('1')")
-print(asyncio.run(SandboxedCodeExecutor().execute_code(None, given)))
+code = """
+import ctypes, os
+print(os.listdir('/work'), os.geteuid())
+open('made', 'w').write('1')
+for change in (lambda: os.rename('/etc', '/other'), lambda: os.mkdir('/usr2'), lambda: open('/code.py', 'w')):
+    try:
+        change()
+    except OSError:
+        print('kept')
+print(ctypes.CDLL(None).unshare(0x10000000))
 """
+given = CodeExecutionInput(code=code)
+print(asyncio.run(SandboxedCodeExecutor().execute_code(None, given)))
+'''
     packages = [str(Path(one.__file__ or "").parents[1]) for one in (runwright, sys.modules["msgspec"])]
     done = subprocess.run(
         [python, "-B", "-c", program],
@@ -348,7 +394,7 @@ print(asyncio.run(SandboxedCodeExecutor().execute_code(None, given)))
     )
     if "PermissionError" in done.stderr or "No module named" in done.stderr or "this system" in done.stderr.lower():
         pytest.skip(f"NOT TESTED: a plain user cannot do this here: {done.stderr.strip().splitlines()[-1]}")
-    assert "[] 12345" in done.stdout and "name='made'" in done.stdout, done.stderr
+    assert "[] 12345\\nkept\\nkept\\nkept\\n-1\\n" in done.stdout and "name='made'" in done.stdout, done
 
 
 # --- where it cannot be done

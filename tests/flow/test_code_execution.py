@@ -327,11 +327,12 @@ async def test_other_agents_are_retold_code_in_words(chat: Make, seen: Any) -> N
 
 async def test_files_that_code_made_become_artifacts(chat: Make) -> None:
     made = [File("plot.png", b"\x89P", "image/png"), File("a/t.csv", "MSwy", "text/csv"), File("user:x", b"mine")]
+    made.append(File("user:user:y", b"mine"))
     noted = Noted(answers=[CodeExecutionResult(output_files=[*made, File("../out", b"")])])
     talk = chat(Agent(name="a", model=ScriptedModel([block("1"), "done"]), code_executor=noted))
     events = await talk.say()
-    assert events[1].actions.artifact_delta == {"plot.png": 0, "a/t.csv": 0, "x": 0}
-    told = "Saved artifacts:\n`plot.png`,`a/t.csv`,`x`\n\nFiles that could not be saved:\n`../out`"
+    assert events[1].actions.artifact_delta == {"plot.png": 0, "a/t.csv": 0, "x": 0, "y": 0}
+    told = "Saved artifacts:\n`plot.png`,`a/t.csv`,`x`,`y`\n\nFiles that could not be saved:\n`../out`"
     assert outputs(events) == [("OUTCOME_OK", told)]
     service = talk.runner.artifact_service
     assert service is not None

@@ -38,7 +38,7 @@ def error(message: str, code: str | None = None, kind: str = "some_error") -> di
 STATUSES: list[Any] = [
     pytest.param(faults.rate_limited(error("slow"), retry_after=7), ModelRateLimitedError, 429, id="429-retry-after"),
     pytest.param(faults.rate_limited(error("slow")), ModelRateLimitedError, 429, id="429"),
-    pytest.param(faults.failed(429, error("no money", "insufficient_quota")), ModelRateLimitedError, 429, id="quota"),
+    pytest.param(faults.failed(429, error("no money", "insufficient_quota")), ModelAuthError, 429, id="quota"),
     pytest.param(faults.failed(500, error("oops")), ModelOverloadedError, 500, id="500"),
     pytest.param(faults.failed(502, error("oops")), ModelOverloadedError, 502, id="502"),
     pytest.param(faults.failed(503, error("busy")), ModelOverloadedError, 503, id="503"),

@@ -40,6 +40,7 @@ from runwright.errors import MissingDependencyError, ToolExecutionError
 from runwright.testing import FunctionModel, ScriptedModel, call
 from runwright.tools.mcp import McpToolset, StdioConnectionParams, StdioServerParameters, StreamableHTTPConnectionParams
 
+httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
 mcp_types = pytest.importorskip("mcp_types", reason="the extra mcp is not installed")
 
@@ -150,6 +151,27 @@ async def serving(*words: str) -> AsyncIterator[str]:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])
+async def test_websites_may_not_use_a_server(host: str) -> None:
+    """A page that a browser shows, of a name that leads to this machine, say."""
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = {"accept": "application/json, text/event-stream"}
+    async with serving("--host", host) as url, httpx2.AsyncClient(trust_env=False) as client:
+        here = url.replace("0.0.0.0", "127.0.0.1")
+        for origin in ("http://evil.test:8000", "null", "http://localhost.evil.test", "http://["):
+            answer = await client.post(here, json=asked, headers={**headers, "origin": origin})
+            assert answer.status_code == 403, origin
+        for mine in ({}, {"origin": "http://localhost:6274"}):
+            assert (await client.post(here, json=asked, headers={**headers, **mine})).status_code != 403
+        if host == "127.0.0.1":
+            answer = await client.post(here, json=asked, headers={**headers, "host": "evil.test:8000"})
+            assert answer.status_code == 421
+            large = await client.post(
+                here, content=b"x" * 5_000_000, headers={**headers, "content-type": "application/json"}
+            )
+            assert large.status_code == 413
 
 
 # --- the tool

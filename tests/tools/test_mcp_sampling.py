@@ -22,6 +22,8 @@ from runwright.types import GenerateContentResponseUsageMetadata as Usage
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
 mcp_types = pytest.importorskip("mcp_types", reason="the extra mcp is not installed")
 
+sampling = pytest.importorskip("runwright.tools.mcp.sampling", reason="the extra mcp is not installed")
+
 HERE = Path(__file__).parent
 COMMANDS = {"2026": ["mcp_server.py", "stdio"], "2025": ["mcp_bare_server.py"]}
 QUESTION = {"messages": [{"role": "user", "content": {"type": "text", "text": "A word on tea?"}}], "maxTokens": 20}
@@ -147,6 +149,15 @@ async def test_outside_of_a_run_nothing_is_counted(protocol: str, toolset: Calla
     tools = toolset(protocol, sampling_model=ScriptedModel(["Lovely"]))
     asking = ASKS[protocol]
     assert "Lovely" in text(await tools.call_tool(asking.name, asking.args))
+
+
+async def test_a_server_that_asks_while_nobody_calls_it_is_refused() -> None:
+    model = ScriptedModel(["Lovely"], repeat=True)
+    params = mcp_types.CreateMessageRequestParams.model_validate(QUESTION)
+    context: Any = None  # it does not look at the connection
+    refused = await sampling.sampling_by(model, list)(context, params)
+    assert isinstance(refused, mcp_types.ErrorData) and "within one" in refused.message and model.requests == []
+    assert not isinstance(await sampling.sampling_by(model, lambda: [None])(context, params), mcp_types.ErrorData)
 
 
 # --- what is asked and answered

@@ -150,6 +150,25 @@ async def test_endpoints_are_found_with_openid_connect(talk, server):
     assert await one.consent() == [{"pets": ["cat"], "scope": "openid read"}]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"token_endpoint": "file:///etc/passwd"},
+        {"issuer": "https://as.test"},
+    ],
+    ids=str,
+)
+async def test_what_an_authorization_server_says_of_itself_is_looked_at(talk, server, monkeypatch, changed):
+    metadata = server.metadata()[1]
+    monkeypatch.setattr(server, "metadata", lambda: (200, {**metadata, **changed}))
+    document = server.document("openIdConnect")
+    document["components"]["securitySchemes"]["them"] = {"type": "oauth2", "issuer_url": server.url}
+    tools = OpenAPIToolset(spec_dict=document, auth_credential=CLIENT, allow_private_hosts=True)
+    (told,) = await talk(tools).say("pets")
+    assert told["error_type"] == "AUTH_FAILED" and next(iter(changed)) in told["error"]
+
+
 async def test_calls_at_the_same_time_share_a_request_and_a_token(talk, server):
     server.seconds = 0.05
     one = talk(toolset(server))

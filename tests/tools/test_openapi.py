@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An OpenAPI service as tools: a real server on loopback, called by an agent."""
 
+import gzip
 import ipaddress
 import json
 import re
 import socket
 import sys
+import tracemalloc
 
 import pytest
 
@@ -239,6 +241,28 @@ paths:
     assert tool.operation.schema()["properties"] == {"on": {"enum": ["NO", "yes", "2020-01-01", True]}}
 
 
+MERGES = "".join(f"a{i}: &a{i}\n  <<: [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
+LISTS = "".join(f"b{i}: &b{i} [{', '.join([f'*b{i - 1}'] * 9)}]\n" for i in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a0: &a0 {x: 1}\n" + MERGES, "anchors"),
+        ("b0: &b0 [1]\n" + LISTS, "anchors"),
+        ("a: &a [*a]", "anchors"),
+        ("a: " + "[" * 100_000, "nested"),
+        ("- " * 100_000, "nested"),
+        ("{" + '"a":{' * 100_000, "nested"),
+        ('{"a":' + "[" * 500 + "]" * 500 + "}", "nested"),
+    ],
+    ids=["merges", "lists", "circle", "flow", "block", "json", "json that is whole"],
+)
+def test_documents_that_grow_without_bounds_are_refused(text, said):
+    with pytest.raises(ConfigurationError, match=said):
+        OpenAPIToolset(spec_str=text)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -346,6 +370,12 @@ async def test_files_in_a_multipart_form(toolset):
         assert refused == {"error": "There is no file 'other.png' in this session"}
 
 
+async def test_the_type_of_a_file_is_a_type(toolset, server):
+    given = "data:text/plain\r\nX-Other: 1;base64,YQ=="
+    assert "type" in (await asked(toolset(), "upload", document=given))["error"]
+    assert server.requests == []
+
+
 async def test_raw_bodies(toolset):
     async with Talk(toolset()) as talk:
         assert (await talk.call("put_raw", body="data:image/png;base64,AP8="))["body"] == "\x00\xff"
@@ -415,10 +445,27 @@ async def test_answers(toolset, name, told):
     assert await asked(toolset(), name) == told
 
 
+async def test_an_answer_that_expands_is_not_longer_for_it(monkeypatch, toolset, server):
+    answer = 200, {"content-type": "text/plain", "content-encoding": "gzip"}, gzip.compress(b"x" * 50_000_000)
+    monkeypatch.setattr(ApiServer, "answer", lambda self, request: answer)
+    tracemalloc.start()
+    try:
+        told = await asked(toolset(), "read_text")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert told["error_type"] == "ANSWER_TOO_LONG"
+    assert most < 25_000_000
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
         ("broken", "HTTP_500"),
+        ("to_no_port", "BAD_REDIRECT"),
+        ("to_no_host", "BAD_REDIRECT"),
+        ("deep", "BAD_ANSWER"),
+        ("rather_deep", "BAD_ANSWER"),
         ("malformed", "BAD_ANSWER"),
         ("endless", "ANSWER_TOO_LONG"),
         ("around", "TOO_MANY_REDIRECTS"),
@@ -571,6 +618,25 @@ async def test_no_secret_is_in_the_session(toolset):
 
 
 # --- where it may connect to
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"simple": one} for one in (["."], [".."], ["a/.."], [], [""])]
+    + [{"label": one} for one in (["."], [""], ["", ""])]
+    + [{"object": {}}],
+)
+async def test_a_path_stays_that_of_its_operation(toolset, server, given):
+    args = {"simple": ["a"], "label": ["a"], "matrix": ["a"], "object": {"a": 1}, **given}
+    assert "must not" in (await asked(toolset(), "styles", **args))["error"]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("key", ["s3cret\nkey", "s3cret\u20ackey", " s3cret"])
+async def test_a_key_that_no_header_can_hold_is_not_told(toolset, server, key):
+    told = await asked(toolset(auth_credential={"auth_type": "apiKey", "api_key": key}), "in_header")
+    assert told["error_type"] == "BAD_HEADER" and "X-Api-Key" in told["error"] and "s3cret" not in str(told)
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])

@@ -45,6 +45,24 @@ def test_a_url_of_the_programs_own_is_sent_as_it_is_and_without_a_verifier() -> 
     assert verifier_of({"client_secret": "ours"}, {"state": "mine"}) is None
 
 
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)//", "file:///etc/passwd", "https:///auth", "//as/auth", "http://["]
+)
+def test_users_are_sent_to_websites_only(url: str) -> None:
+    scheme = {"type": "oauth2", "flows": {"authorizationCode": {"authorizationUrl": url, "tokenUrl": "https://as/t"}}}
+    raw = AuthCredential(auth_type="oauth2", oauth2={"client_id": "me", "client_secret": "ours"})
+    with pytest.raises(ConfigurationError, match="http"):
+        authorization(AuthConfig(auth_scheme=scheme, raw_auth_credential=raw))
+
+
+def test_an_answer_that_names_another_issuer_is_refused() -> None:
+    url = "https://app/cb?code=1&state=a&iss=https%3A%2F%2Fother"
+    with pytest.raises(InputValidationError, match="another authorization server"):
+        code_of(url, "a", issuer="https://as")
+    assert code_of(url, "a", issuer="https://other") == code_of(url, "a") == "1"
+    assert code_of("https://app/cb?code=1&state=a", "a", issuer="https://as") == "1"  # not each server names itself
+
+
 def test_a_plain_challenge_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="S256"):
         asked(code_challenge_method="plain")

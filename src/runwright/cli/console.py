@@ -33,7 +33,8 @@ _THEME = Theme(
         "bad": "bold red",
     }
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Also those that turn the direction of what follows them, past the end of what they stand in.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def new_console(file: TextIO, *, width: int | None = None) -> Console:

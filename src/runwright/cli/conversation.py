@@ -13,11 +13,12 @@ from runwright import clock
 from runwright.agent import BaseAgent
 from runwright.app import App
 from runwright.cli.failure import one_line
-from runwright.cli.questions import open_questions, questions_of
+from runwright.cli.questions import open_questions
 from runwright.config import RunConfig, StreamingMode
 from runwright.durable import RunRecord
 from runwright.errors import RunCancelledError, RunwrightError
 from runwright.event import Event
+from runwright.invocation import questions_to_user
 from runwright.plugin import BasePlugin, PluginManager
 from runwright.run import Run
 from runwright.runner import Runner
@@ -109,7 +110,7 @@ class Conversation:
             )
             with screen.running(), _cancelled_by_ctrl_c(run):
                 async for event in run:
-                    self.questions.extend(questions_of(event))
+                    self.questions.extend(questions_to_user(event))
                     _show(screen, event)
         except ReaderLeftError:
             raise

@@ -164,7 +164,7 @@ class Display:
         mark = Text(self._wrong, style="bad") if wrong else Text(self._done, style="good")
         took = _duration(self._meter.seconds_of(response.id))
         if not self._is_drawn:
-            self.console.print(Text.assemble(mark, f" {response.name}  {took}\n    {said}\n"))
+            self.console.print(Text.assemble(mark, f" {clean(response.name or '')}  {took}\n    {said}\n"))
             return
         body = Text.assemble(_called(call), "\n", (said, "red" if wrong else "none"))
         self.console.print(self._row(mark, body, took), Text())

@@ -18,23 +18,19 @@ from runwright.cli.credentials import ask_credential
 from runwright.cli.prompting import read_line
 from runwright.errors import InputValidationError
 from runwright.event import Event
-from runwright.invocation import CALLS_TO_USER, REQUEST_CONFIRMATION, REQUEST_CREDENTIAL, asks_user, call_asked_about
+from runwright.invocation import REQUEST_CONFIRMATION, REQUEST_CREDENTIAL, call_asked_about, questions_to_user
+from runwright.legible import legible
 from runwright.schema import schema_decoder
 from runwright.types import Content, FunctionCall, FunctionResponse, Part
 
 _NOBODY = "Nobody is at a terminal to answer"
 
 
-def questions_of(event: Event) -> list[FunctionCall]:
-    """What an event asks the user."""
-    return [call for call in event.get_function_calls() if call.name in CALLS_TO_USER] if asks_user(event) else []
-
-
 def open_questions(events: Sequence[Event]) -> list[FunctionCall]:
     """What the last run of a session asked and nobody has answered."""
     last = [event for event in events if event.invocation_id == events[-1].invocation_id]
     answered = {answer.id for event in last if event.author == "user" for answer in event.get_function_responses()}
-    return [call for event in last for call in questions_of(event) if call.id not in answered]
+    return [call for event in last for call in questions_to_user(event) if call.id not in answered]
 
 
 class Questions:
@@ -76,7 +72,7 @@ class Questions:
         if not self._is_answered:
             show_error(f"{_NOBODY} whether {call.name} may be called, so it is not. Run it on a terminal to allow it.")
             return {"confirmed": False}
-        self._show(f"May {call.name} be called?", {**(call.args or {})}, str(asked.get("hint") or ""))
+        self._show(f"May {legible(call.name or '')} be called?", {**(call.args or {})}, str(asked.get("hint") or ""))
         confirmed = (self._read("Allow it? [y/N] ") or "").strip().lower() in ("y", "yes")
         payload = asked.get("payload")
         if confirmed and payload is not None:
@@ -86,7 +82,7 @@ class Questions:
     def _filled_in(self, payload: Any) -> Any:
         """The JSON that goes with a yes: what was proposed, or what is typed in its place."""
         shown = msgspec.json.encode(payload).decode()
-        while (typed := (self._read(f"With (JSON) [{clean(shown)}]: ") or "").strip()) != "":
+        while (typed := (self._read(f"With (JSON) [{legible(shown)}]: ") or "").strip()) != "":
             try:
                 return msgspec.json.decode(typed)
             except msgspec.DecodeError as error:
@@ -122,7 +118,7 @@ class Questions:
             # A line for each: a text of several could look like more than it is.
             is_line = isinstance(value, str) and value.isprintable()
             text = value if is_line else msgspec.json.encode(value).decode()
-            lines.append(Text.assemble((f"  {' '.join(clean(name).split())}: ", "dim"), clean(text)))
+            lines.append(Text.assemble((f"  {legible(name)}: ", "dim"), legible(text)))
         lines.extend(Text(f"  {line}", style="dim") for line in clean(hint).splitlines())
         for line in lines:
             self._console.print(line)

@@ -2,13 +2,15 @@
 """What stands between this program and code that it does not trust: run as a program of its own, by its path.
 
 It takes its settings as JSON, goes where the code sees nothing but Python, the system's libraries and a folder of its
-own (namespaces(7), mount_setattr(2), pivot_root(2)), starts the code with limits on its resources (getrlimit(2)), and
-waits. When the code has ended, its time is up, or standard input is closed, everything that it started is killed, and
-the files that it made are handed over. It imports the standard library alone and starts no thread: it forks.
+own (namespaces(7), mount_setattr(2), pivot_root(2)), starts the code with limits on its resources (getrlimit(2)) and
+without the system calls that lead around them (seccomp(2)), and waits. When the code has ended, its time is up, or
+standard input is closed, everything that it started is killed, and the files that it made are handed over. It imports
+the standard library alone and starts no thread: it forks.
 """
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import platform
@@ -16,6 +18,7 @@ import select
 import shutil
 import signal
 import stat
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -43,10 +46,27 @@ _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 _MOUNT_SETATTR = 442
-_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
+_REFUSED_BY_NUMBER = (
+    {"unshare": 272, "setns": 308, "add_key": 248, "request_key": 249, "keyctl": 250, "shmget": 29, "memfd_create": 319}
+    | {"bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup": 425},
+    {"unshare": 97, "setns": 268, "add_key": 217, "request_key": 218, "keyctl": 219, "shmget": 194, "memfd_create": 279}
+    | {"bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "io_uring_setup": 425},
+)
+_REFUSED = {
+    "x86_64": (0xC000003E, 56, _REFUSED_BY_NUMBER[0]),
+    "aarch64": (0xC00000B7, 220, _REFUSED_BY_NUMBER[1]),
+    "riscv64": (0xC00000F3, 220, _REFUSED_BY_NUMBER[1]),
+}
+"""By machine: what it calls itself to a filter, the number of clone(2), and the system calls that code may not make.
+
+They give rights in namespaces of its own, and so file systems of any size; keys of this program's session; memory that
+no limit counts; and much of the kernel that code has no need of.
+"""
+_CLONE3 = 435
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
 _NETWORK = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -118,15 +138,19 @@ def _isolate(folder: Path, settings: dict[str, Any]) -> None:
     root.mkdir()
     options = f"size={settings['disk']},nr_inodes={_MOST_INODES},mode=755"
     _call("mount", "tmpfs", str(root), "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+    # Mounts of their own, and the only ones that can be written to: who owns the root folder, as code of a plain user
+    # does, could put another Python into it, for us to load from.
+    for name in (WORK, "tmp"):
+        (root / name).mkdir()
+        _call("mount", str(root / name), str(root / name), None, _MS_BIND, None)
     for path in _visible([*settings["readable"], *(_NETWORK if settings["network"] else ())]):
         _show(path, root)
-    for name in (WORK, "tmp"):
-        (root / name).mkdir(exist_ok=True)
     shutil.copytree(folder / INPUT, root / WORK, dirs_exist_ok=True)
     shutil.copyfile(folder / CODE, root / CODE)
     os.chmod(root / CODE, 0o444)
     if user == 0:
         settings["user"] = _own([root / "tmp", root / WORK, *(root / WORK).rglob("*")])
+    _restrict(root, _MOUNT_ATTR_RDONLY)
     os.chdir(root)
     if (pivot_root := _PIVOT_ROOT.get(platform.machine())) is None:
         raise OSError(f"pivot_root is not known on {platform.machine()}")
@@ -171,10 +195,15 @@ def _show(path: Path, root: Path) -> None:
     else:
         place.touch()
     _call("mount", str(path.resolve()), str(place), None, _MS_BIND | _MS_REC, None)
-    if not stat.S_ISCHR(path.stat().st_mode):
-        change = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)  # struct mount_attr
-        size = ctypes.sizeof(change)
-        _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), _AT_RECURSIVE, ctypes.byref(change), size)
+    if path not in map(Path, _DEVICES):
+        _restrict(place, _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV, _AT_RECURSIVE)
+
+
+def _restrict(place: Path, attributes: int, reach: int = 0) -> None:
+    """Takes rights from a mount, and with :data:`_AT_RECURSIVE` from those below it."""
+    change = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)  # struct mount_attr
+    size = ctypes.sizeof(change)
+    _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, str(place), reach, ctypes.byref(change), size)
 
 
 # --- the code
@@ -267,10 +296,33 @@ def _code(work: Path, settings: dict[str, Any]) -> None:
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
+    if settings["isolated"]:
+        _refuse_system_calls()
     home = "/tmp" if settings["isolated"] else str(work)
     code = f"/{CODE}" if settings["isolated"] else str(Path(settings["folder"], CODE))
     environment = {"HOME": home, "TMPDIR": home}
     os.execve(settings["python"], [settings["python"], "-I", "-B", "-X", "utf8", code], environment)
+
+
+def _refuse_system_calls() -> None:
+    """Installs a filter that no process started from here gets rid of. Source: seccomp(2)."""
+    if (known := _REFUSED.get(platform.machine())) is None:
+        raise OSError(f"Which system calls to refuse is not known on {platform.machine()}")
+    machine, clone, refused = known
+    load, equal, at_least, any_bit, end = 0x20, 0x15, 0x35, 0x45, 0x06
+    allow, refuse = 0x7FFF0000, 0x00050000
+    steps = [(load, 0, 0, 4), (equal, 1, 0, machine), (end, 0, 0, refuse | errno.EPERM), (load, 0, 0, 0)]
+    steps += [(at_least, 0, 1, 0x40000000), (end, 0, 0, refuse | errno.EPERM)]  # x32: the same calls by other numbers
+    # Its flags cannot be looked at; without it, the C library takes clone(2).
+    steps += [(equal, 0, 1, _CLONE3), (end, 0, 0, refuse | errno.ENOSYS)]
+    for number in refused.values():
+        steps += [(equal, 0, 1, number), (end, 0, 0, refuse | errno.EPERM)]
+    steps += [(equal, 0, 3, clone), (load, 0, 0, 16), (any_bit, 0, 1, _NEWUSER), (end, 0, 0, refuse | errno.EPERM)]
+    steps += [(end, 0, 0, allow)]
+    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    held = ctypes.create_string_buffer(program, len(program))
+    given = struct.pack("@HP", len(steps), ctypes.addressof(held))  # struct sock_fprog
+    _call("prctl", _PR_SET_SECCOMP, 2, given, 0, 0)
 
 
 def _limit(name: str, most: int, isolated: bool) -> None:
@@ -343,7 +395,8 @@ def _hand_over(work: Path, kept: int, settings: dict[str, Any]) -> tuple[list[st
             target = os.open(str(len(names)), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=output)
             with os.fdopen(target, "wb") as copy:
                 shutil.copyfileobj(opened, copy)
-        names.append(path.relative_to(work).as_posix())
+        name = path.relative_to(work).as_posix()
+        names.append(name.encode(errors="replace").decode())  # a name may be any bytes, the report is text
     return names, left_out
 
 

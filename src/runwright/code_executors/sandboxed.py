@@ -36,14 +36,18 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
     rest: it sees no files but Python's, the system's libraries and programs (``/usr``, ``/lib`` ...) and
     ``readable_paths``, all of which it cannot change; no process but its own, which it so can neither look into nor
     kill; no network, not even that of this machine, nor its sockets in files; no environment variables and no open
-    files of this program. It has no rights beyond a plain user's, and where this program runs as root it runs as
-    another user. Where the system does not allow this, it is refused before the model is asked.
+    files of this program, nor the keys of its session. It has no rights beyond a plain user's, not even in a namespace
+    of its own, and where this program runs as root it runs as another user; where not, it keeps this program's user and
+    groups. Where the system does not allow this, it is refused before the model is asked.
 
     What it does not keep it from. It is no virtual machine: code shares the kernel, and whoever knows a hole in that
-    gets out. It can read what is installed for this Python and in ``/usr``, so keep no secrets there. It can use up its
-    limits, which are for each process where that is said, and so slow this machine down; and it can measure what else
-    runs here by the time things take. What it prints goes to the model, and what it writes into files to the artifacts:
-    take neither for harmless. Against people who attack you in earnest, run agents in virtual machines.
+    gets out. It can read what is installed for this Python and in ``/usr``, so keep no secrets there; and sockets and
+    pipes that lie there, or in ``readable_paths``, it can connect and write to where its user may. ``network="allow"``
+    gives it all of this machine's network: services on loopback, sockets without a file (abstract ones), the metadata
+    service of a cloud. It can use up its limits, which are for each process where that is said, and so slow this
+    machine down; and it can measure what else runs here by the time things take. What it prints goes to the model, and
+    what it writes into files to the artifacts: take neither for harmless. Against people who attack you in earnest, run
+    agents in virtual machines.
 
     ``isolation="limits"`` (any POSIX system) has the limits alone: the code can read, and change, what this program's
     user can, reach the network and stop this program. The limit of processes counts all of the user's, and does not
@@ -188,7 +192,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
             notes.append(f"{ended.files_left_out} files were too many or too large, and are lost.")
         files = [
             File(
-                name=name.encode(errors="replace").decode(),
+                name=name,
                 content=data,
                 mime_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
             )

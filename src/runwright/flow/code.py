@@ -265,7 +265,9 @@ async def _told(result: Result, context: CallbackContext) -> Told:
     saved: list[str] = []
     lost: list[str] = []
     for file in result.output_files:
-        name = file.name.removeprefix(USER_NAMESPACE)  # code speaks for its session alone
+        name = file.name
+        while name.startswith(USER_NAMESPACE):  # code speaks for its session alone
+            name = name.removeprefix(USER_NAMESPACE)
         data = base64.b64decode(file.content) if isinstance(file.content, str) else file.content
         try:
             await context.save_artifact(name, Part.from_bytes(data=data, mime_type=file.mime_type))

@@ -15,7 +15,7 @@ from runwright.flow.calls import Calls
 from runwright.flow.loop import gave_up
 from runwright.flow.output import OutputKeeper
 from runwright.flow.pause import word_on, words
-from runwright.invocation import CALLS_TO_USER, InvocationContext, asks_user
+from runwright.invocation import CALLS_TO_USER, InvocationContext, questions_to_user
 from runwright.live.line import CLOSE_SECONDS, Line
 from runwright.live.model_turn import ModelTurns
 from runwright.live.owing import Owing
@@ -269,8 +269,8 @@ class Conversation:
 
     def _note_question(self, event: Event, calls: list[FunctionCall]) -> None:
         """Keeps the calls that wait for what the user says."""
-        if asks_user(event):
-            self._questions.update(call.id or "" for call in event.get_function_calls())
+        if asked := questions_to_user(event):
+            self._questions.update(call.id or "" for call in asked)
             self._waiting.update((call.id, call) for call in calls if self._ctx.ledger.find(self._ctx.branch, call.id))
 
     def _is_over_with(self, event: Event) -> bool:

@@ -9,7 +9,7 @@ from runwright.agent import BaseAgent
 from runwright.context import ToolContext
 from runwright.errors import ConfigurationError, InputValidationError, ToolArgumentsError, ToolExecutionError
 from runwright.event import Event, ToolConfirmation
-from runwright.invocation import CALLS_TO_USER, QUESTIONS, REQUEST_CREDENTIAL, asks_user, call_asked_about
+from runwright.invocation import QUESTIONS, REQUEST_CREDENTIAL, call_asked_about, questions_to_user
 from runwright.schema import json_schema, read_answer, schema_decoder
 from runwright.tool import BaseTool
 from runwright.types import Content, FunctionCall, FunctionDeclaration, FunctionResponse, Part, text_of, to_content
@@ -126,8 +126,8 @@ def _open_question(events: list[Event], name: str) -> FunctionCall | None:
     """
     answered = {answer.id for event in events if event.author == "user" for answer in event.get_function_responses()}
     for event in events:
-        for call in event.get_function_calls() if asks_user(event) else ():
-            if call.name not in CALLS_TO_USER or call.id in answered:
+        for call in questions_to_user(event):
+            if call.id in answered:
                 continue
             if call.name not in QUESTIONS:
                 raise ConfigurationError(

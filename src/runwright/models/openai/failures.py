@@ -29,7 +29,10 @@ _PASSING = frozenset(
 )
 _REFUSED_KEY = frozenset({"authentication_error", "invalid_api_key"})
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_LIMITED = frozenset({"rate_limit_exceeded", "insufficient_quota", "rate_limit_error", "tokens", "requests"})
+_LIMITED = frozenset({"rate_limit_exceeded", "rate_limit_error", "tokens", "requests"})
+
+
+_SPENT = "insufficient_quota"
 
 
 def sdk() -> Any:
@@ -94,7 +97,8 @@ def _by_status(error: Any) -> ModelError:
         given |= cast("dict[str, Any]", body)
     kind = _kind(given)
     message = given.get("message") or (body if isinstance(body, str) else error.message)
-    if 400 <= status < 500 and status not in (401, 403, 429):
+    is_spent = _SPENT in _names(given)
+    if is_spent or (400 <= status < 500 and status not in (401, 403, 429)):
         shown = f"{PROVIDER} answered {status}{f' {kind}' if kind else ''}: {message}"
         if (known := _by_kind(given, shown, status=status)) is not None:
             return known
@@ -106,6 +110,9 @@ def _by_status(error: Any) -> ModelError:
 def _by_kind(error: Mapping[str, Any], shown: str, *, status: int | None = None) -> ModelError | None:
     """The error that the provider's own name for it tells; None where the status says as much."""
     names = _names(error)
+    if _SPENT in names:  # sent as a rate limit, but waiting does not end it
+        told = f"{shown} (the account has nothing left to spend: check its plan, credit and limits at {PROVIDER})"
+        return ModelAuthError(told, status=status, provider=PROVIDER)
     if names & _BLOCKED:
         return ContentBlockedError(shown, status=status, provider=PROVIDER)
     if names & _TOO_LONG or is_too_long(str(error.get("message") or "")):

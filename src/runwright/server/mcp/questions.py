@@ -9,13 +9,8 @@ from mcp_types import ClientCapabilities, ElicitRequestFormParams, ElicitResult
 
 from runwright.errors import ToolExecutionError
 from runwright.event import Event
-from runwright.invocation import (
-    CALLS_TO_USER,
-    REQUEST_CONFIRMATION,
-    REQUEST_CREDENTIAL,
-    asks_user,
-    call_asked_about,
-)
+from runwright.invocation import REQUEST_CONFIRMATION, REQUEST_CREDENTIAL, call_asked_about, questions_to_user
+from runwright.legible import legible
 from runwright.types import FunctionCall, FunctionResponse, Part
 from runwright.workflow.pause import REQUEST_INPUT
 
@@ -50,7 +45,8 @@ class Question:
     def about(self) -> str:
         """The call that a confirmation is about."""
         call = call_asked_about(self.call)
-        return f"{call.name}({', '.join(f'{name}={_json(value)}' for name, value in (call.args or {}).items())})"
+        args = ", ".join(f"{name}={_json(value)}" for name, value in (call.args or {}).items())
+        return legible(f"{call.name}({args})")
 
     def form(self) -> ElicitRequestFormParams:
         """The question as a form.
@@ -91,15 +87,14 @@ class Question:
         if (values := _flat(payload)) is not None:
             fields.update({name: {"type": _type_of(value), "default": value} for name, value in values.items()})
         elif payload is not None:
-            shown = f"{shown}\n{_json(payload)}"
+            shown = f"{shown}\n{legible(_json(payload))}"
         schema = {"type": "object", "properties": fields, "required": ["confirmed"]}
         return ElicitRequestFormParams(message=shown, requested_schema=schema)
 
 
 def questions_in(events: Iterable[Event]) -> list[Question]:
     """What the user is asked in the events of a run."""
-    calls = [call for event in events if asks_user(event) for call in event.get_function_calls()]
-    return [Question(call) for call in calls if call.name in CALLS_TO_USER]
+    return [Question(call) for event in events for call in questions_to_user(event)]
 
 
 def check_needs_no_credential(questions: Iterable[Question]) -> None:

@@ -28,6 +28,7 @@ GRANT_REFUSED = "AUTH_REFUSED"
 SECONDS_BEFORE_END = 30
 """How long before its end a token is not used any more."""
 
+_LONGEST_REASON = 1000
 _SECONDS_IF_UNSAID = 3600
 _OVER = frozenset(("invalid_grant", "expired_token", "bad_verification_code", "bad_refresh_token"))
 _RENEWED = ("access_token", "refresh_token", "id_token", "expires_at")
@@ -95,7 +96,7 @@ async def fetch_token(url: str, form: Json, client: Mapping[str, Any], clients: 
     request.body = {"content": urlencode(fields).encode()}
     answer = await clients.send(request, follow=False)
     try:
-        value: Any = msgspec.json.decode(answer.content)
+        value: Any = answer.json()
     except msgspec.DecodeError:
         value = None
     found = cast("Json", value) if isinstance(value, dict) else {}
@@ -104,6 +105,7 @@ async def fetch_token(url: str, form: Json, client: Mapping[str, Any], clients: 
     reason = str(found.get("error_description") or found.get("error") or "no access_token")
     for shown in (secret, *(str(form.get(name) or "") for name in ("code", "code_verifier", "refresh_token"))):
         reason = reason.replace(shown, "...") if shown else reason
+    reason = reason[:_LONGEST_REASON]
     kind = GRANT_REFUSED if found.get("error") in _OVER else "AUTH_FAILED"
     raise ToolExecutionError(f"{url} gave no token: status {answer.status}, {reason}", kind)
 

@@ -2,6 +2,7 @@
 """Sends requests: one client for each event loop, redirects looked at, answers not longer than allowed."""
 
 import asyncio
+import codecs
 import importlib
 import re
 import ssl
@@ -9,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from runwright.clients import LoopClients
-from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
+from runwright.errors import MissingDependencyError, ToolExecutionError
 from runwright.tools.http.guard import AddressGuard
+from runwright.tools.http.reading import read_json
 
 Verify = ssl.SSLContext | str | bool
 
@@ -22,6 +24,7 @@ _MOST_REDIRECTS = 5
 # What another server than the one that was asked may see; keys have names of all kinds.
 _FOR_ALL = frozenset(("accept", "user-agent"))
 _WHO = re.compile(r"//[^/@]*@")
+_HEADER = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -69,6 +72,14 @@ class Answer:
     def media_type(self) -> str:
         """The content's type, without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """The content as JSON.
+
+        Raises:
+            msgspec.DecodeError: It is none, or nested so deeply that nobody could work with it.
+        """
+        return read_json(self.content.removeprefix(codecs.BOM_UTF8))
 
     @property
     def text(self) -> str:
@@ -127,7 +138,7 @@ class HttpClients:
                 target = answer.headers.get("location")
                 if not follow or target is None or answer.status not in (301, 302, 303, 307, 308):
                     return answer
-                request = _redirected(request, answer.status, urljoin(answer.url, target))
+                request = _redirected(request, answer.status, _target(answer.url, target))
                 answer = await self._once(client, request, longest or self._longest)
         except errors as error:
             told = f"{request.method} {shown_url(request.url)} failed: {type(error).__name__}: {error}"
@@ -151,8 +162,8 @@ class HttpClients:
 
     async def _once(self, client: Any, request: Outgoing, longest: int) -> Answer:
         url = request.whole_url
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname:
+        parts = _parts(url)
+        if parts is None or parts.scheme not in _PORTS or not parts.hostname:
             told = f"{shown_url(url)!r} is no http or https URL: give the toolset a base_url"
             raise ToolExecutionError(told, "BAD_URL")
         if self._factory is not None:
@@ -160,6 +171,8 @@ class HttpClients:
         headers = dict(request.headers)
         if request.cookies:
             headers["Cookie"] = "; ".join(request.cookies)
+        for name, value in headers.items():
+            check_header(name, value)
         built = client.build_request(request.method, url, headers=headers, **request.body)
         response = await client.send(built, stream=True, follow_redirects=False)
         try:
@@ -224,6 +237,27 @@ def _redirected(request: Outgoing, status: int, url: str) -> Outgoing:
     return replace(request, method=method, url=url, query=[], headers=headers, cookies=cookies, body=body)
 
 
+def _target(base: str, location: str) -> str:
+    """The URL that a redirect leads to."""
+    try:
+        url = urljoin(base, location)
+    except ValueError:
+        url = ""
+    if _parts(url) is None:
+        raise ToolExecutionError("The server redirects to what is no URL", "BAD_REDIRECT")
+    return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a URL; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only here
+    except ValueError:
+        return None
+    return parts if url else None
+
+
 def _origin(url: str) -> tuple[str, str | None, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, _port(url)
@@ -231,10 +265,21 @@ def _origin(url: str) -> tuple[str, str | None, int]:
 
 def _port(url: str) -> int:
     parts = urlsplit(url)
-    try:
-        return parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise ConfigurationError(f"{shown_url(url)} has no valid port") from error
+    return parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def check_header(name: str, value: str) -> None:
+    """Sees to it that a header can be sent: what finds out later may tell the value, which may be a secret.
+
+    Raises:
+        ToolExecutionError: It cannot. The message has only the name.
+    """
+    if not _HEADER.fullmatch(value):
+        raise ToolExecutionError(
+            f"The value of the header {name!r} must not be sent: it has to be plain ASCII on one line, without spaces "
+            "around it. Where it is a credential, check that",
+            "BAD_HEADER",
+        )
 
 
 def shown_url(url: str) -> str:

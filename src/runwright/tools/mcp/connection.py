@@ -23,6 +23,7 @@ from mcp_types import SamplingToolsCapability
 from runwright.errors import ToolExecutionError
 from runwright.invocation import InvocationContext
 from runwright.model import BaseLlm
+from runwright.tools.http.client import check_header
 from runwright.tools.mcp.parameters import (
     ConnectionParams,
     SseConnectionParams,
@@ -72,7 +73,7 @@ class Connection:
 
     Attributes:
         users: How many requests are under way.
-        callers: The runs whose calls are under way, one for each call.
+        callers: The runs whose calls of tools are under way, one for each call; None for a call outside of a run.
         expired: The server has answered that it does not know the session any more.
         status: The HTTP status of the last answer, where it was a refusal.
         ended: Done when all is given back; it may be waited for in any thread.
@@ -82,7 +83,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.users = 0
-        self.callers: list[InvocationContext] = []
+        self.callers: list[InvocationContext | None] = []
         self.expired = False
         self.status: int | None = None
         self._route = route
@@ -199,6 +200,8 @@ class Connection:
             )
             return stdio_client(command, errlog=_error_output(self._route.errlog))
         headers = {**(params.headers or {}), **self._headers}
+        for name, value in headers.items():
+            check_header(name, value)
         if isinstance(params, StreamableHTTPConnectionParams):
             return self._streamable_http(params, headers)
         return self._sse(params, headers)

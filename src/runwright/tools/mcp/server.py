@@ -182,7 +182,7 @@ class Server:
         while True:
             connection = self._connection(headers)
             connection.users += 1
-            if caller is not None:
+            if not repeatable:
                 connection.callers.append(caller)
             try:
                 return await request(await connection.client())
@@ -208,7 +208,7 @@ class Server:
                 ) from error
             finally:
                 connection.users -= 1
-                if caller is not None:
+                if not repeatable:
                     connection.callers.remove(caller)
 
     def _cut_off(self, connection: Connection, repeatable: bool) -> ToolExecutionError:

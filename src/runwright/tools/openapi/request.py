@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
@@ -18,6 +18,7 @@ from runwright.tools.openapi.spec import Json
 from runwright.tools.openapi.styles import in_header, in_path, in_query, text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
 
 LoadFile = Callable[[str], Awaitable["FileContent | None"]]
 
@@ -59,6 +60,7 @@ async def make_request(
         if value is not None:
             _place(parameter, value, request, in_paths)
     path = PLACE.sub(lambda place: _filled(place.group(1), in_paths), operation.endpoint.path)
+    _check_steps(path)
     request.url = operation.endpoint.base_url.rstrip("/") + path
     if operation.body is not None:
         await _put_body(operation.body, given, request, load_file)
@@ -90,6 +92,8 @@ def _place(parameter: Parameter, value: Any, request: Outgoing, in_paths: dict[s
     if parameter.location == "path":
         _check_path(parameter, value)
         in_paths[name] = in_path(name, value, style=parameter.style, explode=parameter.explode)
+        if not in_paths[name]:  # of an empty list, say
+            raise ToolArgumentsError(f"{parameter.argument} must not be empty")
     elif parameter.location == "header":
         request.headers[name] = _header(parameter, in_header(value, explode=parameter.explode))
     else:
@@ -106,6 +110,13 @@ def _check_path(parameter: Parameter, value: Any) -> None:
         raise ToolArgumentsError(f"{parameter.argument} must not be empty")
     if any(step in (".", "..") for step in written.replace("\\", "/").split("/")):
         raise ToolArgumentsError(f"{parameter.argument} must not have '.' or '..' as a step: {written!r}")
+
+
+def _check_steps(path: str) -> None:
+    """The same for the whole path: steps may be made of lists, and of several parameters."""
+    for step in path.split("/"):
+        if {".", ".."} & set(re.split(r"[/\\]", unquote(step))):
+            raise ToolArgumentsError(f"The arguments must not make '.' or '..' a step of the path: {path!r}")
 
 
 def _header(parameter: Parameter, value: str) -> str:
@@ -183,6 +194,8 @@ async def _file(given: str, load_file: LoadFile) -> FileContent:
     if given.startswith("data:") and "," in given:
         head, _, data = given.removeprefix("data:").partition(",")
         media_type, *options = head.split(";")
+        if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+            raise ToolArgumentsError(f"What follows 'data:' is no media type: {media_type!r}")
         try:
             content = base64.b64decode(data, validate=True) if "base64" in options else unquote_to_bytes(data)
         except binascii.Error as error:

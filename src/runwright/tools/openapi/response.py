@@ -2,7 +2,6 @@
 """What a model is told of an HTTP answer."""
 
 import base64
-import codecs
 import mimetypes
 import re
 from email.message import Message
@@ -39,7 +38,7 @@ async def result_of(answer: Answer, *, tool: str, context: ToolContext) -> Any:
     kind = answer.media_type
     if is_json(kind) or not kind:
         try:
-            return msgspec.json.decode(answer.content.removeprefix(codecs.BOM_UTF8))
+            return answer.json()
         except msgspec.DecodeError as error:
             if kind:
                 raise ToolExecutionError(f"{tool} answered with malformed JSON: {error}", "BAD_ANSWER") from error

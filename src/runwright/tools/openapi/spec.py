@@ -10,11 +10,14 @@ import msgspec
 
 from runwright.errors import ConfigurationError
 from runwright.tools.http.client import optional
+from runwright.tools.http.reading import DEEPEST, read_json
 
 Json = dict[str, Any]
 SpecFormat = Literal["json", "yaml"]
 
 _MOST_HOPS = 20
+_MOST_REPEATED = 200_000
+"""How many values of a YAML document may be there by reference to others."""
 
 
 class Document:
@@ -97,10 +100,10 @@ def read_text(text: str, kind: SpecFormat | None = None) -> Json:
         raise ConfigurationError(f"spec_str_type is 'json' or 'yaml', not {kind!r}")
     is_json = kind == "json" or (kind is None and text.lstrip().startswith("{"))
     try:
-        value: Any = msgspec.json.decode(text) if is_json else _read_yaml(text)
+        value: Any = read_json(text) if is_json else _read_yaml(text)
     except msgspec.DecodeError as error:
         hint = "; for YAML give spec_str_type='yaml'" if kind == "json" else ""
-        raise ConfigurationError(f"The OpenAPI document is not JSON: {error}{hint}") from error
+        raise ConfigurationError(f"The OpenAPI document is not JSON that can be read: {error}{hint}") from error
     if not isinstance(value, dict):
         raise ConfigurationError("The OpenAPI document is not an object")
     return cast("Json", value)
@@ -130,9 +133,45 @@ def _read_yaml(text: str) -> Any:
         "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
     )
     try:
+        _check_growth(yaml, text, Loader)
         return yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"The OpenAPI document is not YAML: {error}") from error
+
+
+def _check_growth(yaml: Any, text: str, loader: type) -> None:
+    """Refuses a document before it is built that would be nested too deeply, or grow by what it refers to with ``*``.
+
+    The loader goes as deep as the document, beyond the end of its stack; and a few lines that refer to each other make
+    more values than there is memory for.
+    """
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    size = added = 0
+    for event in yaml.parse(text, Loader=loader):
+        anchor: str | None = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent):
+            more = sizes.get(str(anchor))
+            added += more or 0
+            if more is None or added > _MOST_REPEATED:
+                raise ConfigurationError(
+                    "The OpenAPI document repeats too much of itself by YAML's anchors, or refers to what is not there "
+                    f"yet (*{anchor}): write it with $ref"
+                )
+            size += more
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((anchor, size))
+            if len(opened) > DEEPEST:
+                raise ConfigurationError(f"The OpenAPI document is nested deeper than {DEEPEST} levels")
+            size += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = size - before
+        elif isinstance(event, yaml.ScalarEvent):
+            size += 1
+            if anchor is not None:
+                sizes[anchor] = 1
 
 
 def _with_defaults(url: str, variables: Json) -> str:

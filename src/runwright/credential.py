@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """AuthCredential: what opens a door; BaseCredentialService: where one user's credentials are kept."""
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, cast
 
 import msgspec
 
@@ -18,15 +19,92 @@ _NOT_SECRET = frozenset(
 )
 """What of ``AuthCredential.oauth2`` anybody may see."""
 
+AuthScheme: TypeAlias = Mapping[str, Any]
+"""An OpenAPI security scheme: ``{"type": "apiKey", "in": "header", "name": "X-Key"}``."""
+
+
+class AuthCredentialTypes(enum.StrEnum):
+    """The kinds of :class:`AuthCredential`."""
+
+    API_KEY = "apiKey"
+    HTTP = "http"
+    OAUTH2 = "oauth2"
+    OPEN_ID_CONNECT = "openIdConnect"
+    SERVICE_ACCOUNT = "serviceAccount"
+
+
+class _Fields(dict[str, Any]):
+    """A dict whose names are attributes too, in whichever spelling they stand: None where one is not set."""
+
+    __slots__ = ()
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        key = self._key(name)
+        if key not in self and name not in self.names:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join(self.names)}")
+        return self.get(key)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[self._key(name)] = value
+
+    def __repr__(self) -> str:
+        """Without what may be secret: it may end up in a log."""
+        return f"{type(self).__name__}({', '.join(f'{name}=...' for name in self)})"
+
+    def _key(self, name: str) -> str:
+        spelled = _camel_case(name)
+        return spelled if spelled in self else name
+
+
+class HttpCredentials(_Fields):
+    """What a user of HTTP authentication shows: ``HttpCredentials(token="...")``."""
+
+    __slots__ = ()
+    names = ("username", "password", "token")
+
+
+class HttpAuth(_Fields):
+    """The scheme of HTTP authentication (RFC 9110), as ``"bearer"`` or ``"basic"``, and its credentials."""
+
+    __slots__ = ()
+    names = ("scheme", "credentials", "additional_headers")
+
+    def __init__(self, given: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        super().__init__(given or {}, **fields)
+        if isinstance(credentials := self.get("credentials"), Mapping):
+            self["credentials"] = HttpCredentials(cast("Mapping[str, Any]", credentials))
+
+
+class OAuth2Auth(_Fields):
+    """An OAuth 2 client, and what was got in its name: ``OAuth2Auth(client_id="...", client_secret="...")``."""
+
+    __slots__ = ()
+    names = (
+        *("client_id", "client_secret", "auth_uri", "nonce", "state", "redirect_uri", "auth_response_uri", "auth_code"),
+        *("access_token", "refresh_token", "id_token", "expires_at", "expires_in", "audience", "prompt"),
+        *("code_verifier", "code_challenge_method", "token_endpoint_auth_method"),
+    )
+
+
+class OpenIdConnectWithConfig(_Fields):
+    """The scheme of an OpenID Connect provider whose endpoints the program knows."""
+
+    __slots__ = ()
+    names = ("type", "authorization_endpoint", "token_endpoint", "scopes")
+
+    def __init__(self, given: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        super().__init__({"type": "openIdConnect", **(given or {}), **fields})
+
 
 class AuthCredential(Record, kw_only=True):
     """A secret and what kind it is.
 
     Attributes:
-        auth_type: ``"apiKey"``, ``"http"``, ``"oauth2"``, ``"openIdConnect"`` or ``"serviceAccount"``.
+        auth_type: One of :class:`AuthCredentialTypes`, or its value, as ``"apiKey"``.
         api_key: The key, for ``apiKey``.
-        http: Scheme and credentials, for ``http``.
-        oauth2: Tokens and client data, for ``oauth2`` and ``openIdConnect``.
+        http: Scheme and credentials, for ``http``: an :class:`HttpAuth`, which a plain dict becomes.
+        oauth2: Tokens and client data, for ``oauth2`` and ``openIdConnect``: the same with :class:`OAuth2Auth`.
         service_account: The account's data, for ``serviceAccount``.
     """
 
@@ -36,6 +114,12 @@ class AuthCredential(Record, kw_only=True):
     http: dict[str, Any] | None = None
     oauth2: dict[str, Any] | None = None
     service_account: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.http is not None and not isinstance(self.http, HttpAuth):
+            self.http = HttpAuth(self.http)
+        if self.oauth2 is not None and not isinstance(self.oauth2, OAuth2Auth):
+            self.oauth2 = OAuth2Auth(self.oauth2)
 
     def __repr__(self) -> str:
         """Without the secrets: it may end up in a log."""
@@ -131,6 +215,32 @@ def as_credential(credential: Any) -> AuthCredential | None:
     if credential is None or isinstance(credential, AuthCredential):
         return credential
     return AuthCredential.model_validate(_as_json(credential))
+
+
+def token_to_scheme_credential(
+    token_type: Literal["apikey", "oauth2Token"],
+    location: Literal["header", "query", "cookie"] | None = None,
+    name: str | None = None,
+    credential_value: str | None = None,
+) -> tuple[AuthScheme, AuthCredential | None]:
+    """The security scheme of an API key or a bearer token, and its credential where there is a value.
+
+    ``token_to_scheme_credential("apikey", "query", "key", "...")``; a bearer token has neither place nor name.
+
+    Raises:
+        ConfigurationError: There is no such scheme.
+    """
+    if token_type == "oauth2Token":
+        http = HttpAuth(scheme="bearer", credentials=HttpCredentials(token=credential_value))
+        given = AuthCredential(auth_type=AuthCredentialTypes.HTTP, http=http)
+        return {"type": "http", "scheme": "bearer"}, given if credential_value else None
+    if token_type != "apikey" or location not in ("header", "query", "cookie") or not name:
+        raise ConfigurationError(
+            "token_to_scheme_credential takes 'oauth2Token', or 'apikey' with a location ('header', 'query', 'cookie') "
+            f"and a name; not {token_type!r}, {location!r}, {name!r}"
+        )
+    given = AuthCredential(auth_type=AuthCredentialTypes.API_KEY, api_key=credential_value)
+    return {"type": "apiKey", "in": location, "name": name}, given if credential_value else None
 
 
 def snake_cased(given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -137,6 +137,8 @@ if TYPE_CHECKING:
     from runwright.tools.memory import preload_memory as preload_memory
     from runwright.tools.native import GoogleSearchTool as GoogleSearchTool
     from runwright.tools.native import UrlContextTool as UrlContextTool
+    from runwright.tools.native import enterprise_web_search as enterprise_web_search
+    from runwright.tools.native import google_maps_grounding as google_maps_grounding
     from runwright.tools.native import google_search as google_search
     from runwright.tools.native import url_context as url_context
     from runwright.tools.openapi import OpenAPIToolset as OpenAPIToolset
@@ -228,7 +230,10 @@ _HOMES = {
         "StreamableHTTPConnectionParams",
     ),
     "tools.memory": ("LoadMemoryTool", "PreloadMemoryTool", "load_memory", "preload_memory"),
-    "tools.native": ("GoogleSearchTool", "UrlContextTool", "google_search", "url_context"),
+    "tools.native": (
+        *("GoogleSearchTool", "UrlContextTool", "enterprise_web_search", "google_maps_grounding", "google_search"),
+        "url_context",
+    ),
     "tools.openapi": ("OpenAPIToolset", "RestApiTool"),
     "tools.user_choice": ("get_user_choice",),
     "workflow.base": ("BaseNode", "JoinNode"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, cast
 import msgspec
 
 from runwright.errors import ConfigurationError, StorageError
-from runwright.record import Record
+from runwright.record import Record, camel_case
 
 _NOT_SECRET = frozenset(
     (
@@ -53,7 +53,7 @@ class _Fields(dict[str, Any]):
         return f"{type(self).__name__}({', '.join(f'{name}=...' for name in self)})"
 
     def _key(self, name: str) -> str:
-        spelled = _camel_case(name)
+        spelled = camel_case(name)
         return spelled if spelled in self else name
 
 
@@ -133,7 +133,7 @@ class AuthCredential(Record, kw_only=True):
             http = {"scheme": self.http.get("scheme") or "bearer", "credentials": {}}
         if self.oauth2 is not None:
             public = {name: value for name, value in snake_cased(self.oauth2).items() if name in _NOT_SECRET}
-            oauth2 = {_camel_case(name): value for name, value in public.items()}
+            oauth2 = {camel_case(name): value for name, value in public.items()}
         return type(self)(auth_type=self.auth_type, resource_ref=self.resource_ref, http=http, oauth2=oauth2)
 
 
@@ -251,11 +251,6 @@ def snake_cased(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def snake_case(name: str) -> str:
     """``clientId`` as ``client_id``."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(map(str.capitalize, rest))
 
 
 def _as_json(value: Any) -> dict[str, Any] | None:

@@ -106,6 +106,9 @@ class AuthCredential(Record, kw_only=True):
         http: Scheme and credentials, for ``http``: an :class:`HttpAuth`, which a plain dict becomes.
         oauth2: Tokens and client data, for ``oauth2`` and ``openIdConnect``: the same with :class:`OAuth2Auth`.
         service_account: The account's data, for ``serviceAccount``.
+
+    Raises:
+        ConfigurationError: ``http`` or ``oauth2`` is neither.
     """
 
     auth_type: str
@@ -117,9 +120,9 @@ class AuthCredential(Record, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.http is not None and not isinstance(self.http, HttpAuth):
-            self.http = HttpAuth(self.http)
+            self.http = HttpAuth(_given("http", self.http))
         if self.oauth2 is not None and not isinstance(self.oauth2, OAuth2Auth):
-            self.oauth2 = OAuth2Auth(self.oauth2)
+            self.oauth2 = OAuth2Auth(_given("oauth2", self.oauth2))
 
     def __repr__(self) -> str:
         """Without the secrets: it may end up in a log."""
@@ -251,6 +254,13 @@ def snake_cased(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def snake_case(name: str) -> str:
     """``clientId`` as ``client_id``."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _given(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        kind = "HttpAuth" if name == "http" else "OAuth2Auth"
+        raise ConfigurationError(f"AuthCredential.{name} is an {kind} or a dict, not {type(value).__name__}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _as_json(value: Any) -> dict[str, Any] | None:

@@ -96,3 +96,10 @@ def test_a_token_is_made_a_scheme_and_its_credential() -> None:
 def test_a_token_of_another_kind_is_refused(given: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match="'apikey' with a location"):
         token_to_scheme_credential(*given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["http", "oauth2"])
+def test_a_part_of_another_type_is_named_and_not_shown(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"AuthCredential.{name} is an .* or a dict, not str") as raised:
+        AuthCredential(auth_type=name, **{name: "t0ken"})  # type: ignore[arg-type]
+    assert "t0ken" not in str(raised.value)

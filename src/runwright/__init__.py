@@ -46,7 +46,14 @@ if TYPE_CHECKING:
     from runwright.context import ToolContext as ToolContext
     from runwright.credential import AuthConfig as AuthConfig
     from runwright.credential import AuthCredential as AuthCredential
+    from runwright.credential import AuthCredentialTypes as AuthCredentialTypes
+    from runwright.credential import AuthScheme as AuthScheme
     from runwright.credential import BaseCredentialService as BaseCredentialService
+    from runwright.credential import HttpAuth as HttpAuth
+    from runwright.credential import HttpCredentials as HttpCredentials
+    from runwright.credential import OAuth2Auth as OAuth2Auth
+    from runwright.credential import OpenIdConnectWithConfig as OpenIdConnectWithConfig
+    from runwright.credential import token_to_scheme_credential as token_to_scheme_credential
     from runwright.credentials.encrypted import EncryptedCredentialService as EncryptedCredentialService
     from runwright.credentials.in_memory import InMemoryCredentialService as InMemoryCredentialService
     from runwright.credentials.session_state import SessionStateCredentialService as SessionStateCredentialService
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
     from runwright.event import Event as Event
     from runwright.event import EventActions as EventActions
     from runwright.event import LlmResponse as LlmResponse
+    from runwright.event import ToolConfirmation as ToolConfirmation
     from runwright.flow.transfer import transfer_to_agent as transfer_to_agent
     from runwright.invocation import InvocationContext as InvocationContext
     from runwright.live.queue import LiveRequest as LiveRequest
@@ -71,6 +79,7 @@ if TYPE_CHECKING:
     from runwright.memory import BaseMemoryService as BaseMemoryService
     from runwright.memory import Embedder as Embedder
     from runwright.memory import MemoryEntry as MemoryEntry
+    from runwright.memory import SearchMemoryResponse as SearchMemoryResponse
     from runwright.model import BaseLlm as BaseLlm
     from runwright.model import LLMRegistry as LLMRegistry
     from runwright.model import LlmRequest as LlmRequest
@@ -118,12 +127,18 @@ if TYPE_CHECKING:
     from runwright.tools.crewai import CrewaiTool as CrewaiTool
     from runwright.tools.langchain import LangchainTool as LangchainTool
     from runwright.tools.mcp import McpToolset as McpToolset
+    from runwright.tools.mcp import SseConnectionParams as SseConnectionParams
+    from runwright.tools.mcp import StdioConnectionParams as StdioConnectionParams
+    from runwright.tools.mcp import StdioServerParameters as StdioServerParameters
+    from runwright.tools.mcp import StreamableHTTPConnectionParams as StreamableHTTPConnectionParams
     from runwright.tools.memory import LoadMemoryTool as LoadMemoryTool
     from runwright.tools.memory import PreloadMemoryTool as PreloadMemoryTool
     from runwright.tools.memory import load_memory as load_memory
     from runwright.tools.memory import preload_memory as preload_memory
     from runwright.tools.native import GoogleSearchTool as GoogleSearchTool
     from runwright.tools.native import UrlContextTool as UrlContextTool
+    from runwright.tools.native import enterprise_web_search as enterprise_web_search
+    from runwright.tools.native import google_maps_grounding as google_maps_grounding
     from runwright.tools.native import google_search as google_search
     from runwright.tools.native import url_context as url_context
     from runwright.tools.openapi import OpenAPIToolset as OpenAPIToolset
@@ -160,13 +175,16 @@ _HOMES = {
     "config": ("RunConfig", "RunnerConfig", "StreamingMode", "ToolThreadPoolConfig"),
     "connection": ("BaseLlmConnection",),
     "context": ("CallbackContext", "Context", "ReadonlyContext", "ToolContext"),
-    "credential": ("AuthConfig", "AuthCredential", "BaseCredentialService"),
+    "credential": (
+        *("AuthConfig", "AuthCredential", "AuthCredentialTypes", "AuthScheme", "BaseCredentialService", "HttpAuth"),
+        *("HttpCredentials", "OAuth2Auth", "OpenIdConnectWithConfig", "token_to_scheme_credential"),
+    ),
     "credentials.encrypted": ("EncryptedCredentialService",),
     "credentials.in_memory": ("InMemoryCredentialService",),
     "credentials.session_state": ("SessionStateCredentialService",),
     "durable": ("CallRecord", "DurableSessionService", "RunRecord"),
     "errors": ("RunwrightError",),
-    "event": ("Event", "EventActions", "LlmResponse"),
+    "event": ("Event", "EventActions", "LlmResponse", "ToolConfirmation"),
     "flow.transfer": ("transfer_to_agent",),
     "invocation": ("InvocationContext",),
     "live.queue": ("LiveRequest", "LiveRequestQueue"),
@@ -174,7 +192,7 @@ _HOMES = {
     "memories.in_memory": ("InMemoryMemoryService",),
     "memories.postgres": ("PostgresMemoryService",),
     "memories.sqlite": ("SqliteMemoryService",),
-    "memory": ("BaseMemoryService", "Embedder", "MemoryEntry"),
+    "memory": ("BaseMemoryService", "Embedder", "MemoryEntry", "SearchMemoryResponse"),
     "model": ("BaseLlm", "LLMRegistry", "LlmRequest"),
     "models.anthropic": ("Claude", "PromptCache"),
     "models.fallback": ("FallbackModel",),
@@ -207,9 +225,15 @@ _HOMES = {
     "tools.crewai": ("CrewaiTool",),
     "tools.langchain": ("LangchainTool",),
     "tools.authenticated_function_tool": ("AuthenticatedFunctionTool",),
-    "tools.mcp": ("McpToolset",),
+    "tools.mcp": (
+        *("McpToolset", "SseConnectionParams", "StdioConnectionParams", "StdioServerParameters"),
+        "StreamableHTTPConnectionParams",
+    ),
     "tools.memory": ("LoadMemoryTool", "PreloadMemoryTool", "load_memory", "preload_memory"),
-    "tools.native": ("GoogleSearchTool", "UrlContextTool", "google_search", "url_context"),
+    "tools.native": (
+        *("GoogleSearchTool", "UrlContextTool", "enterprise_web_search", "google_maps_grounding", "google_search"),
+        "url_context",
+    ),
     "tools.openapi": ("OpenAPIToolset", "RestApiTool"),
     "tools.user_choice": ("get_user_choice",),
     "workflow.base": ("BaseNode", "JoinNode"),

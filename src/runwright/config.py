@@ -90,6 +90,9 @@ class RunConfig(Record, kw_only=True):
     proactivity: dict[str, Any] | None = None
     session_resumption: dict[str, Any] | None = None
     context_window_compression: dict[str, Any] | None = None
+    history_config: dict[str, Any] | None = None
+    translation_config: dict[str, Any] | None = None
+    explicit_vad_signal: bool | None = None
     save_live_blob: bool = False
     tool_thread_pool_config: ToolThreadPoolConfig | None = None
     max_llm_calls: int = msgspec.field(default_factory=_default_max_llm_calls)

@@ -8,7 +8,7 @@ The names and fields are those of the Gemini API (https://ai.google.dev/api). Pr
 from collections.abc import Mapping
 from typing import Any, cast
 
-from runwright.record import OpenEnum, Record
+from runwright.record import OpenEnum, Record, camel_case
 
 
 class Type(OpenEnum):
@@ -50,6 +50,25 @@ class HarmBlockThreshold(OpenEnum):
     OFF = "OFF"
 
 
+class MediaResolution(OpenEnum):
+    """In how much detail a model looks at images and videos."""
+
+    MEDIA_RESOLUTION_UNSPECIFIED = "MEDIA_RESOLUTION_UNSPECIFIED"
+    MEDIA_RESOLUTION_LOW = "MEDIA_RESOLUTION_LOW"
+    MEDIA_RESOLUTION_MEDIUM = "MEDIA_RESOLUTION_MEDIUM"
+    MEDIA_RESOLUTION_HIGH = "MEDIA_RESOLUTION_HIGH"
+
+
+class ThinkingLevel(OpenEnum):
+    """How much a model thinks."""
+
+    THINKING_LEVEL_UNSPECIFIED = "THINKING_LEVEL_UNSPECIFIED"
+    MINIMAL = "MINIMAL"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
 class Schema(Record, kw_only=True):
     """A type in the OpenAPI subset of the Gemini API."""
 
@@ -88,6 +107,29 @@ class FunctionDeclaration(Record, kw_only=True):
     parameters_json_schema: dict[str, Any] | None = None
     response: Schema | None = None
     response_json_schema: dict[str, Any] | None = None
+
+
+class _Settings(dict[str, Any]):
+    """A dict in the API's spelling, made of keywords in Python's."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__({camel_case(name): value for name, value in settings.items() if value is not None})
+
+
+class GoogleSearch(_Settings):
+    """What searches the web for a model: ``Tool(google_search=GoogleSearch())``."""
+
+
+class GoogleMaps(_Settings):
+    """What asks Google Maps for a model: ``Tool(google_maps=GoogleMaps())``."""
+
+
+class UrlContext(_Settings):
+    """What reads web pages for a model: ``Tool(url_context=UrlContext())``."""
+
+
+class ToolCodeExecution(_Settings):
+    """What runs a model's code at its provider: ``Tool(code_execution=ToolCodeExecution())``."""
 
 
 class Tool(Record, kw_only=True):

@@ -33,6 +33,12 @@ def copy_json(value: Any) -> Any:
     return value
 
 
+def camel_case(name: str) -> str:
+    """``client_id`` as ``clientId``."""
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
 class Record(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, repr_omit_defaults=True):
     """A value with camelCase JSON. Subclasses repeat ``kw_only=True``, which structs do not inherit."""
 

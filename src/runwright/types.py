@@ -15,18 +15,24 @@ from runwright.generation_types import FunctionCallingConfig as FunctionCallingC
 from runwright.generation_types import FunctionCallingConfigMode as FunctionCallingConfigMode
 from runwright.generation_types import FunctionDeclaration as FunctionDeclaration
 from runwright.generation_types import GenerateContentConfig as GenerateContentConfig
+from runwright.generation_types import GoogleMaps as GoogleMaps
+from runwright.generation_types import GoogleSearch as GoogleSearch
 from runwright.generation_types import HarmBlockThreshold as HarmBlockThreshold
 from runwright.generation_types import HarmCategory as HarmCategory
 from runwright.generation_types import HttpOptions as HttpOptions
 from runwright.generation_types import HttpRetryOptions as HttpRetryOptions
+from runwright.generation_types import MediaResolution as MediaResolution
 from runwright.generation_types import PrebuiltVoiceConfig as PrebuiltVoiceConfig
 from runwright.generation_types import SafetySetting as SafetySetting
 from runwright.generation_types import Schema as Schema
 from runwright.generation_types import SpeechConfig as SpeechConfig
 from runwright.generation_types import ThinkingConfig as ThinkingConfig
+from runwright.generation_types import ThinkingLevel as ThinkingLevel
 from runwright.generation_types import Tool as Tool
+from runwright.generation_types import ToolCodeExecution as ToolCodeExecution
 from runwright.generation_types import ToolConfig as ToolConfig
 from runwright.generation_types import Type as Type
+from runwright.generation_types import UrlContext as UrlContext
 from runwright.generation_types import VoiceConfig as VoiceConfig
 from runwright.record import OpenEnum, Record, copy_json
 

@@ -39,9 +39,9 @@ def migrated() -> Iterator[sqlite3.Connection]:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_reads_a_whole_table(migrated: sqlite3.Connection, name: str) -> None:
     statement = STATEMENTS[name]
-    numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
-    count = max(numbered, default=statement.count("?"))
-    plan = [row[3] for row in migrated.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * count)]
+    assert not re.search(r"\?\d", statement), "Python 3.12.0 to 3.12.3 takes numbers of parameters for names"
+    nothing = [None] * statement.count("?")
+    plan = [row[3] for row in migrated.execute(f"EXPLAIN QUERY PLAN {statement}", nothing)]
     scans = [step for step in plan if step.startswith("SCAN") and not any(re.match(one, step) for one in MAY_SCAN)]
     assert scans == [], plan
     if name in {"LIST_OF_APP", "LIST_OF_USER", "EVENTS", "EVENTS_NEWEST_FIRST"}:

@@ -244,6 +244,22 @@ async def test_settings_of_both_kinds_are_set_up() -> None:
     assert "v1beta" in request.target
 
 
+async def test_a_models_own_voice_goes_before_that_of_the_run() -> None:
+    voices = [
+        types.SpeechConfig(
+            voice_config=types.VoiceConfig(prebuilt_voice_config=types.PrebuiltVoiceConfig(voice_name=name))
+        )
+        for name in ("Kore", "Puck")
+    ]
+    spoken = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
+    generation = {"responseModalities": ["AUDIO"], "speechConfig": spoken}
+    messages = Google.setup(MODEL, "AUDIO", generationConfig=generation)
+    live = types.LiveConnectConfig(speech_config=voices[1])
+    with WireSocketServer(messages, deadline=20, tls=True) as server:
+        async with opened(gemini(server, speech_config=voices[0]), LlmRequest(live_connect_config=live)):
+            pass
+
+
 async def test_vertex_ai_is_spoken_to_in_its_own_words() -> None:
     name = "projects/p/locations/l/publishers/google/models/gemini-live"
     setup = {"model": name, "generationConfig": {"responseModalities": ["AUDIO"]}, "labels": {"team": "a"}}

@@ -36,7 +36,7 @@ from runwright import (
     to_mcp_server,
 )
 from runwright.cli.loading import load_program
-from runwright.errors import MissingDependencyError, ToolExecutionError
+from runwright.errors import ConfigurationError, MissingDependencyError, ToolExecutionError
 from runwright.testing import FunctionModel, ScriptedModel, call
 from runwright.tools.mcp import McpToolset, StdioConnectionParams, StdioServerParameters, StreamableHTTPConnectionParams
 
@@ -628,3 +628,8 @@ async def test_an_agent_asks_another_one_over_the_protocol(transport: str, tmp_p
         return
     async with serving() as url:
         await run(StreamableHTTPConnectionParams(url=url))
+
+
+def test_what_is_no_agent_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="takes an agent or an App, not str"):
+        to_mcp_server("helper")  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tools that the provider runs are named in the request; get_user_choice waits for the user; exit_loop ends a loop."""
 
+import json
 from typing import Any
 
 from runwright import Agent, InMemoryRunner, LoopAgent, exit_loop, types
@@ -55,6 +56,21 @@ async def test_a_providers_own_words_are_passed_on() -> None:
     assert NativeTool(types.Tool(file_search={"store": "s"})).name == "file_search"
     shown, _ = await tools_shown(tool)
     assert shown == [given]
+
+
+def test_settings_of_such_tools_are_written_as_programs_write_them() -> None:
+    tools = types.Tool(
+        google_search=types.GoogleSearch(exclude_domains=["example.org"], search_types=None),
+        google_maps=types.GoogleMaps(enable_widget=True),
+        url_context=types.UrlContext(),
+        code_execution=types.ToolCodeExecution(),
+    )
+    assert json.loads(tools.model_dump_json(by_alias=True, exclude_none=True)) == {
+        "googleSearch": {"excludeDomains": ["example.org"]},
+        "googleMaps": {"enableWidget": True},
+        "urlContext": {},
+        "codeExecution": {},
+    }
 
 
 async def test_the_search_may_be_another_models() -> None:

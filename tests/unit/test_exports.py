@@ -2,6 +2,7 @@
 """The public names: all there, each loaded when it is first used, and none by accident."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_the_names_that_programs_of_adk_use_are_here() -> None:
         ReadonlyContext RunConfig Runner Session State StreamingMode ToolContext exit_loop transfer_to_agent types
     """
     assert set(wanted.split()) <= set(runwright.__all__)
+
+
+@pytest.mark.parametrize(
+    "package", ["artifacts", "code_executors", "credentials", "memories", "models", "sessions", "tools"]
+)
+def test_packages_give_the_names_that_they_show(package: str) -> None:
+    module = importlib.import_module(f"runwright.{package}")
+    for name in module.__all__:
+        assert getattr(module, name) is getattr(runwright, name, getattr(module, name)), name

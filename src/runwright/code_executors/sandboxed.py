@@ -3,6 +3,7 @@
 
 import asyncio
 import base64
+import math
 import mimetypes
 import os
 import signal
@@ -55,7 +56,8 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
 
     Attributes:
         timeout_seconds: How long an execution may take by the clock.
-        cpu_seconds: How much processor time each process may take; as ``timeout_seconds`` where it is None.
+        cpu_seconds: How much processor time each process may take; a second more than ``timeout_seconds`` where it is
+            None, so that the clock has the first word.
         memory_bytes: How much address space each process may have.
         disk_bytes: How much it may write, all files together (they lie in memory); with ``isolation="limits"``, how
             long each file may be.
@@ -163,7 +165,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
     def _settings(self) -> dict[str, Any]:
         """What the launcher is told."""
         seconds = self.timeout_seconds
-        cpu = self.cpu_seconds or seconds or 1.0
+        cpu = self.cpu_seconds or (seconds or 0.0) + 1.0
         prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *self.readable_paths)
         return {
             "python": os.path.abspath(sys.executable),
@@ -173,7 +175,7 @@ class SandboxedCodeExecutor(BaseCodeExecutor):
             "seconds": seconds,
             "disk": self.disk_bytes,
             "limits": {
-                "CPU": max(1, round(cpu)),
+                "CPU": math.ceil(cpu),
                 "AS": self.memory_bytes,
                 "FSIZE": self.disk_bytes,
                 "NOFILE": self.max_open_files,

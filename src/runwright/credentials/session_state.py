@@ -14,7 +14,7 @@ The OAuth client's secret is the program's, not the user's: it is left out, and 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService, CredentialOwner
+from runwright.credential import AuthConfig, AuthCredential, BaseCredentialService, CredentialOwner, OAuth2Auth
 from runwright.errors import InputValidationError
 from runwright.state import APP_PREFIX, State
 
@@ -34,7 +34,7 @@ class SessionStateCredentialService(BaseCredentialService):
         raw = auth_config.raw_auth_credential
         if credential.oauth2 is not None and raw is not None and raw.oauth2 is not None:
             secret = {name: raw.oauth2[name] for name in _CLIENT_SECRET if raw.oauth2.get(name) is not None}
-            credential.oauth2 = {**secret, **credential.oauth2}
+            credential.oauth2 = OAuth2Auth({**secret, **credential.oauth2})
         return credential
 
     async def save_credential(self, auth_config: AuthConfig, callback_context: CredentialOwner) -> None:

@@ -17,7 +17,7 @@ from runwright.models.gemini.connection import Connection, http_client, stream_o
 from runwright.models.gemini.failures import gemini_error
 from runwright.models.gemini.live import live_connection
 from runwright.models.gemini.live_setup import live_config, shown_config
-from runwright.models.gemini.request import ON_VERTEX, TAKEN, TOOL_NAMES, generation, request_body
+from runwright.models.gemini.request import ON_VERTEX, TAKEN, TOOL_NAMES, generation, plain_json, request_body
 from runwright.models.gemini.response import PROVIDER, Joined, read_answer
 from runwright.models.left_out import LeftOut
 from runwright.models.loading import load
@@ -25,7 +25,7 @@ from runwright.models.prices import priced
 from runwright.models.retry import RetryPolicy, retried
 from runwright.models.sockets import OPENING_SECONDS
 from runwright.models.tool_names import with_own_names
-from runwright.types import HttpRetryOptions
+from runwright.types import HttpRetryOptions, SpeechConfig
 
 _VERSION = "v1beta"
 """The Gemini API's version that has all of its models and features; Vertex AI's is the SDK's own choice."""
@@ -57,6 +57,7 @@ class Gemini(BaseLlm):
         retry_options: The same in ADK's words; it goes before ``retry``, and a request's own goes before both.
         client_kwargs: Further arguments of ``google.genai.Client``.
         client: A ``google.genai.Client`` of your own, in place of all that; you close it.
+        speech_config: The voice of live conversations with this model; it goes before that of a run.
     """
 
     model: str = "gemini-2.5-flash"
@@ -73,6 +74,7 @@ class Gemini(BaseLlm):
     retry_options: HttpRetryOptions | None = None
     client_kwargs: Mapping[str, Any] | None = None
     client: Any = None
+    speech_config: SpeechConfig | None = None
 
     def model_post_init(self, context: Any, /) -> None:
         self._clients: LoopClients[Connection] = LoopClients(self._connect, Connection.close)
@@ -130,6 +132,8 @@ class Gemini(BaseLlm):
         types = await load("google.genai.types", "gemini")
         model = llm_request.model or self.model
         config = live_config(llm_request, model=model, vertex=bool(client.vertexai))
+        if self.speech_config is not None:
+            config["speechConfig"] = plain_json(self.speech_config)
         if self._version is not None and not client.vertexai:
             config["httpOptions"] = {"apiVersion": self._version, **config.get("httpOptions", {})}
         renamed = TOOL_NAMES.changed(shown_config(llm_request))

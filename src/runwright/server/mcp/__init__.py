@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.agent import BaseAgent
 from runwright.app import App
-from runwright.errors import MissingDependencyError
+from runwright.errors import ConfigurationError, MissingDependencyError
 from runwright.runner import Runner
 
 if TYPE_CHECKING:
@@ -58,9 +58,12 @@ def to_mcp_server(
         user_id: Whose the sessions are.
 
     Raises:
+        ConfigurationError: ``agent`` is neither an agent nor an app.
         MissingDependencyError: The SDK is not installed.
         UnsupportedTypeError: A schema of the agent cannot be shown to a client.
     """
+    if not isinstance(agent, BaseAgent | App):
+        raise ConfigurationError(f"to_mcp_server takes an agent or an App, not {type(agent).__name__}")
     try:
         module: Any = importlib.import_module("runwright.server.mcp.agent_server")
     except ImportError as error:

@@ -94,7 +94,7 @@ GIVE_LEASE = "UPDATE session SET epoch = ?, writer = ? WHERE number = ?"
 FREE_LEASE = "UPDATE session SET writer = NULL WHERE number = ? AND epoch = ? AND writer = ?"
 START_RUN = """
 INSERT INTO run (session, invocation_id, status, started, epoch, start_time, update_time)
-VALUES (?1, ?2, 0, ?3, ?3, ?4, ?4)
+VALUES (?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT (session, invocation_id)
 DO UPDATE SET status = 0, error = NULL, epoch = excluded.epoch, update_time = excluded.update_time
 """
@@ -155,5 +155,5 @@ DELETE_RUNS = "DELETE FROM run WHERE session = ?"
 DELETE_SESSION = "DELETE FROM session WHERE number = ?"
 # State outlives its sessions; a user without either need not be known.
 DELETE_USER = """
-DELETE FROM user WHERE number = ?1 AND version = 0 AND NOT EXISTS (SELECT 1 FROM session WHERE user = ?1)
+DELETE FROM user WHERE number = ? AND version = 0 AND NOT EXISTS (SELECT 1 FROM session WHERE user = ?)
 """

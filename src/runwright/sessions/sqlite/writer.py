@@ -116,7 +116,7 @@ class SqliteWriter:
         connection.execute(sql.DELETE_EVENTS, (start, start + (1 << SEQ_BITS)))
         for statement in (sql.DELETE_STATE, sql.DELETE_CALLS, sql.DELETE_RUNS, sql.DELETE_SESSION):
             connection.execute(statement, (number,))
-        connection.execute(sql.DELETE_USER, (owner[0],))
+        connection.execute(sql.DELETE_USER, (owner[0], owner[0]))
 
     def delete_idle(self, connection: _Connection, numbers: list[int], before: float) -> int:
         """Deletes those of the sessions that are idle still and do not run. Gives how many."""
@@ -164,7 +164,7 @@ class SqliteWriter:
             changes = _changes(connection, revision)
             # A lease that was given back, as above, leaves no run that is recorded as running.
             connection.execute(sql.CANCEL_RUNNING, (_FOLLOWED, now, number, stored_id))
-        connection.execute(sql.START_RUN, (revision.number, stored_id, epoch, now))
+        connection.execute(sql.START_RUN, (revision.number, stored_id, epoch, epoch, now, now))
         self._beat_when_due(connection)
         lease = Lease(revision.number, self.number)
         self.leases.give(lease, epoch)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from runwright.context import Context, ToolContext
-from runwright.credential import AuthConfig, AuthCredential, snake_cased
+from runwright.credential import AuthConfig, AuthCredential, OAuth2Auth, snake_cased
 from runwright.credential_request import keyed
 from runwright.errors import StorageError, ToolExecutionError
 from runwright.oauth import Endpoints, endpoints_of, is_oauth
@@ -85,7 +85,7 @@ class UserCredential:
         if raw.oauth2 is None or not is_oauth(scheme) or snake_cased(raw.oauth2).get("access_token"):
             return raw
         token = await self._asked(partial(self._tokens.token, scheme, raw))
-        return raw.model_copy(update={"oauth2": {**raw.oauth2, "access_token": token}})
+        return raw.model_copy(update={"oauth2": OAuth2Auth({**raw.oauth2, "access_token": token})})
 
     async def ready(self, context: Context) -> AuthCredential | None:
         """The user's credential, ready for use; None where the user has to be asked.

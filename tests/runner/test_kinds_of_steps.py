@@ -37,7 +37,7 @@ from runwright.sessions.sqlite import SqliteSessionService
 from runwright.testing import FunctionModel, call, stream
 from runwright.tools import AgentTool
 from runwright.types import CodeExecutionResult as ProvidersResult
-from runwright.types import Content, ExecutableCode, FunctionResponse, Outcome, Part, text_of
+from runwright.types import Content, ExecutableCode, FunctionResponse, Language, Outcome, Part, text_of
 from tests.live.scene import filled, live_agent
 from tests.runner.scene import HERE, PATIENCE, assert_sound, echo, say, scripted_agent, stored, texts
 
@@ -60,12 +60,14 @@ class Counting(BaseCodeExecutor):
 class SeveralAnswers(BaseLlm):
     """Gives to each request the next group of whole answers."""
 
-    runs_code: bool = True
-
     def __init__(self, *groups: list[Any]) -> None:
         super().__init__(model="several")
         self.groups = list(groups)
         self.requests: list[LlmRequest] = []
+
+    @property
+    def runs_code(self) -> bool:
+        return True
 
     async def generate_content_async(
         self, llm_request: LlmRequest, stream: bool = False
@@ -113,7 +115,7 @@ async def test_calls_before_code_that_the_provider_ran_are_made() -> None:
 
     ran = [
         CALL,
-        Part(executable_code=ExecutableCode(code="print(1)", language="PYTHON")),
+        Part(executable_code=ExecutableCode(code="print(1)", language=Language.PYTHON)),
         Part(code_execution_result=ProvidersResult(outcome=Outcome.OUTCOME_OK, output="1")),
     ]
     model = SeveralAnswers([ran], [[Part(text="done")]])

@@ -114,6 +114,11 @@ def _answered_calls(events: Sequence[Event], message: Content | None) -> list[Ev
             raise InputValidationError(
                 "The message answers calls of several invocations: answer each in a message of its own"
             )
+        if made := here - (event.long_running_tool_ids or set()):
+            raise InputValidationError(
+                f"The message answers function call {', '.join(sorted(map(repr, made)))}, whose result is not the "
+                "user's to give: answer calls that are in event.long_running_tool_ids"
+            )
         found.append(event)
         wanted -= here
         if not wanted:

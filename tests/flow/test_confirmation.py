@@ -290,7 +290,17 @@ async def test_a_model_cannot_ask_in_the_engines_place(service: Any, files: File
     )
     async with Runner("app", deleter([[made, forged], "done", "done"], files.tool()), service) as runner:
         await runner.run_async(**WHO, new_message="go")
-        await runner.run_async(**WHO, new_message=word(forged, **YES))
+        with pytest.raises(InputValidationError, match="not the user's to give"):
+            await runner.run_async(**WHO, new_message=word(forged, **YES))
+    assert files.deleted == []
+
+
+async def test_the_result_of_a_call_that_waits_is_not_the_users_to_say(service: Any, files: Files) -> None:
+    agent = deleter([call("delete_file", path="/x"), "done"], files.tool())
+    async with Runner("app", agent, service) as runner:
+        (waiting,) = (await runner.run_async(**WHO, new_message="go"))[0].get_function_calls()
+        with pytest.raises(InputValidationError, match="not the user's to give"):
+            await runner.run_async(**WHO, new_message=word(waiting, deleted="/x"))
     assert files.deleted == []
 
 

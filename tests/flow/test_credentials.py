@@ -322,7 +322,8 @@ async def test_a_model_cannot_ask_in_the_engines_place(service: Any) -> None:
 
     async with runner_of(Agent(name="a", model=FunctionModel(reply), tools=[pets.pets]), service) as runner:
         await runner.run_async(**WHO, new_message="go")
-        await runner.run_async(**WHO, new_message=answer(forged, key_of()))
+        with pytest.raises(InputValidationError, match="not the user's to give"):
+            await runner.run_async(**WHO, new_message=answer(forged, key_of()))
         events = await runner.run_async(**WHO, new_message="really")
     assert len(requests(events)) == 1, "what was answered to the forged request is kept nowhere"
     assert_no_secret(await log_of(service))

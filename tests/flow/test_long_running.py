@@ -269,11 +269,21 @@ async def test_an_update_without_a_name_is_of_the_call_with_its_id(chat, seen):
 
 
 async def test_an_answer_to_a_call_that_was_answered_is_taken_as_the_newer_one(chat, seen):
+    a = agent(call("approve", what="ticket"), "Asked.", "Again.")
+    talk = chat(a)
+    events = await talk.say("Ask")
+    await talk.say(answer(events[0], {"ok": True}))
+    assert seen(a.model.requests[2])[-1] == ("user", {"approve": {"ok": True}})
+
+
+async def test_what_a_tool_gave_is_not_the_users_to_say(chat, seen):
     a = agent(call("look"), "Seen.", "Again.")
     talk = chat(a)
     events = await talk.say("Look")
-    await talk.say(answer(events[0], {"result": "seen anew"}))
-    assert seen(a.model.requests[2])[-1] == ("user", {"look": {"result": "seen anew"}})
+    with pytest.raises(InputValidationError, match="not the user's to give"):
+        await talk.say(answer(events[0], {"result": "gold"}))
+    await talk.say("And?")
+    assert "gold" not in str(seen(a.model.requests[2]))
 
 
 async def test_a_long_running_tool_of_async_steps_reports_them_and_gives_its_ticket(chat):

@@ -25,17 +25,19 @@ class Held(NamedTuple):
     @property
     def answers(self) -> list[Event]:
         """The model's whole answers."""
-        return [
-            event
-            for event in self.events
-            if not event.partial and not event.get_function_responses() and (event.finish_reason or event.model_version)
-        ]
+        failed = type(self.error).__name__
+        whole = [event for event in self.events if not event.partial and not event.get_function_responses()]
+        return [event for event in whole if event.error_code != failed and _is_answer(event)]
 
     def text(self, *, partial: bool, thought: bool = False) -> str:
         """All that the model said, in its chunks or in its whole answers."""
         shown = [event for event in self.events if bool(event.partial) is partial and event.content]
         parts = [part for event in shown for part in event.content.parts or ()]
         return "".join(part.text for part in parts if part.text and bool(part.thought) is thought)
+
+
+def _is_answer(event: Event) -> bool:
+    return bool(event.finish_reason or event.model_version or event.usage_metadata or event.error_code)
 
 
 async def hold(agent: Agent, history: Sequence[Content], prompts: Sequence[Content], *, streams: bool) -> Held:
@@ -119,10 +121,10 @@ def retries(exchanges: Sequence[Exchange]) -> tuple[RetryPolicy, list[Exchange]]
     failures = sum(is_tried_again(one.answer) for one in exchanges[:-1])
     if not failures:
         return NO_RETRY, list(exchanges)
-    at_once = [
-        replace(
-            one, answer=replace(one.answer, headers={n: v for n, v in one.answer.headers.items() if n not in _WAITS})
-        )
-        for one in exchanges
-    ]
+    at_once = [replace(one, answer=_without_waits(one.answer)) for one in exchanges]
     return RetryPolicy(attempts=failures + 1, initial_delay=0, max_delay=0), at_once
+
+
+def _without_waits(answer: WireAnswer) -> WireAnswer:
+    headers = {name: value for name, value in answer.headers.items() if name not in _WAITS}
+    return replace(answer, headers=headers, chunks=[one.replace(b"retryDelay", b"waited") for one in answer.chunks])

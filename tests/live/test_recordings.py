@@ -82,7 +82,7 @@ async def test_a_recorded_conversation_is_held_again(path: Path) -> None:
         if event.turn_complete and turns:
             say(queue)
 
-    with replay.WireSocketServer(scene.messages, deadline=20, tls=scene.is_gemini) as server:
+    with replay.WireSocketServer(scene.messages, replay.AS_SENT, deadline=20, tls=scene.is_gemini) as server:
         async with InMemoryRunner(agent_of(scene, server)) as runner:
             queue = LiveRequestQueue()
             say(queue)

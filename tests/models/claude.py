@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded conversations with Claude held again through our agents, and what a test says to one of its own."""
+"""What a test says to Claude through an agent of ours, and the answers that it makes by hand."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -7,14 +7,10 @@ from typing import Any
 
 import msgspec
 
-from runwright import Agent, Event, InMemoryRunner, RunConfig, StreamingMode, types
+from runwright import Agent, Event, InMemoryRunner, RunConfig, StreamingMode
 from runwright.models.anthropic import Claude
 from runwright.models.retry import NO_RETRY
-from runwright.testing.wire import Comparison, Exchange, WireAnswer, WireServer, json_answer, sse_answer
-from runwright.tool import BaseTool
-
-AS_SENT = Comparison(ignore_query=("beta",))
-"""Earlier SDKs put the beta namespace into the query."""
+from runwright.testing.wire import WireAnswer, json_answer, sse_answer
 
 USER = "ada"
 
@@ -63,106 +59,6 @@ class Talk:
 def whole(events: Sequence[Event]) -> list[Event]:
     """The answers of the model, without chunks and tools' responses."""
     return [event for event in events if not event.partial and not event.get_function_responses()]
-
-
-class RecordedTool(BaseTool):
-    """A tool that answers each call as it was answered when the conversation was recorded."""
-
-    def __init__(self, declared: dict[str, Any], results: dict[str, Any]) -> None:
-        super().__init__(name=declared["name"], description=declared.get("description", ""))
-        self._schema = declared["input_schema"]
-        self._results = results
-
-    def _get_declaration(self) -> types.FunctionDeclaration:
-        return types.FunctionDeclaration(
-            name=self.name, description=self.description, parameters_json_schema=self._schema
-        )
-
-    async def run_async(self, *, args: dict[str, Any], tool_context: Any) -> Any:
-        result = self._results.get(tool_context.function_call_id)
-        if result is None:  # The recording ends with this call.
-            tool_context.actions.skip_summarization = True
-        return result
-
-
-class Replay:
-    """A recorded conversation, held again."""
-
-    def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        self.exchanges = exchanges
-        self.bodies: list[dict[str, Any]] = [one.request.json() for one in exchanges]
-        first = self.bodies[0]
-        self.tools: list[dict[str, Any]] = first.get("tools", [])
-        self.streams = bool(first.get("stream"))
-        self.results: dict[str, Any] = {}
-        self.said: list[str] = []
-        answers = 0
-        for message in self.bodies[-1]["messages"]:
-            answers += message["role"] == "assistant"
-            for block in message["content"] if message["role"] == "user" else ():
-                if block["type"] == "tool_result":
-                    self.results[block["tool_use_id"]] = block["content"]
-                elif block["type"] == "text":
-                    self.said.append(block["text"])
-
-    async def hold(self) -> tuple[list[Event], list[dict[str, Any]]]:
-        """The events of the conversation, and the messages that were recorded as answers."""
-        with WireServer(self.exchanges, AS_SENT) as server:
-            model = model_for(
-                server.url,
-                model=self.bodies[0]["model"],
-                server_tools=[tool for tool in self.tools if "input_schema" not in tool],
-            )
-            events: list[Event] = []
-            async with Talk(model, **self._agent()) as talk:
-                for text in self.said:
-                    events += await talk.say(text, stream=self.streams)
-        return events, [_answered(one.answer) for one in self.exchanges]
-
-    def _agent(self) -> dict[str, Any]:
-        body = self.bodies[0]
-
-        def as_recorded(callback_context: Any, llm_request: Any) -> None:
-            llm_request.config.system_instruction = body.get("system")
-
-        config = types.GenerateContentConfig(max_output_tokens=body["max_tokens"], temperature=body.get("temperature"))
-        if (thinking := body.get("thinking")) is not None:
-            config.thinking_config = types.ThinkingConfig(thinking_budget=thinking.get("budget_tokens", -1))
-        if body.get("tool_choice", {}).get("type") == "any":
-            calling = types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.ANY)
-            config.tool_config = types.ToolConfig(function_calling_config=calling)
-        tools = [RecordedTool(tool, self.results) for tool in self.tools if "input_schema" in tool]
-        return {"tools": tools, "generate_content_config": config, "before_model_callback": as_recorded}
-
-
-def _answered(answer: WireAnswer) -> dict[str, Any]:
-    """The message of a recorded answer, put together here without any of what is tested."""
-    if not answer.streamed:
-        return msgspec.json.decode(answer.body)
-    message: dict[str, Any] = {}
-    for chunk in answer.chunks:
-        data = next((line for line in chunk.splitlines() if line.startswith(b"data:")), b"data: {}")
-        event = msgspec.json.decode(data.removeprefix(b"data:"))
-        match event.get("type"):
-            case "message_start":
-                message = event["message"]
-            case "content_block_start":
-                message["content"].append(event["content_block"])
-            case "content_block_delta":
-                block, delta = message["content"][event["index"]], event["delta"]
-                for name in ("text", "thinking", "signature"):
-                    if name in delta:
-                        block[name] += delta[name]
-                if delta["type"] == "input_json_delta":
-                    block["json"] = block.get("json", "") + delta["partial_json"]
-            case "content_block_stop":
-                block = message["content"][event["index"]]
-                if text := block.pop("json", ""):
-                    block["input"] = msgspec.json.decode(text)
-            case "message_delta":
-                message |= event["delta"]
-                message["usage"] |= event["usage"]
-    return message
 
 
 # --- answers made by hand ------------------------------------------------------------------------------------

@@ -14,8 +14,19 @@ from runwright.event import LlmResponse
 from runwright.model import BaseLlm, LlmRequest
 from runwright.models.gemini import Gemini
 from runwright.models.openai import OpenAI
-from runwright.testing.wire import LoopbackSocketServer, WireMessage, WireSocketServer
+from runwright.testing.wire import Comparison, LoopbackSocketServer, WireMessage, WireSocketServer, spelled_alike
 
+
+def _as_sent(message: Any) -> Any:
+    """A message without what is only spelling, and with the defaults that it may leave out."""
+    shown = spelled_alike(message)
+    heard = shown.get("session", {}).get("audio", {}).get("input", {})
+    if isinstance(turns := heard.get("turnDetection"), dict):
+        heard["turnDetection"] = {"createResponse": True, "interruptResponse": True, **turns}
+    return shown
+
+
+AS_SENT = Comparison(normalise=_as_sent)
 Said = types.Content | RealtimeInput
 
 
@@ -89,7 +100,7 @@ class LiveScene:
             self._read_realtime(value)
 
     def _read_setup(self, setup: Any) -> None:
-        self.model = setup["model"].removeprefix("models/")
+        self.model = setup["model"].rpartition("/")[2]
         generation = dict(setup.get("generationConfig", {}))
         live = {name: setup[name] for name in setup if name not in _NOT_LIVE}
         instruction = setup.get("systemInstruction", {}).get("parts", [{}])[0].get("text")
@@ -127,17 +138,21 @@ class LiveScene:
             self.turns[-1].append(types.ActivityStart())
 
     def _read_session(self, session: Any) -> None:
-        self.model = "gpt-realtime"
+        known = [data["session"] for data in self.received if data["type"] == "session.created"]
+        self.model = known[0].get("model") or "gpt-realtime" if known else "gpt-realtime"
         sound = session.get("audio", {}).get("input", {})
         declarations = [
             types.FunctionDeclaration(
-                name=tool["name"], description=tool.get("description"), parameters_json_schema=tool["parameters"]
+                name=tool["name"], description=tool.get("description"), parameters_json_schema=tool.get("parameters")
             )
             for tool in session.get("tools", [])
+            if tool["type"] == "function"
         ]
-        tools = [types.Tool(function_declarations=declarations)] if declarations else None
-        config = types.GenerateContentConfig(system_instruction=session.get("instructions"), tools=tools)
-        live = types.LiveConnectConfig(response_modalities=[one.upper() for one in session["output_modalities"]])
+        tools: list[Any] = [types.Tool(function_declarations=declarations)] if declarations else []
+        tools += [tool for tool in session.get("tools", []) if tool["type"] != "function"]
+        config = types.GenerateContentConfig(system_instruction=session.get("instructions"), tools=tools or None)
+        wanted = session.get("output_modalities", ["audio"])
+        live = types.LiveConnectConfig(response_modalities=[one.upper() for one in wanted])
         if "transcription" in sound:
             live.input_audio_transcription = types.AudioTranscriptionConfig()
         if sound.get("turn_detection", {}) is None:
@@ -145,7 +160,8 @@ class LiveScene:
             live.realtime_input_config = types.RealtimeInputConfig(automatic_activity_detection=detection)
         self.request = LlmRequest(config=config, live_connect_config=live)
         # What our own settings have no word for goes in as it is.
-        self.settings = {name: session[name] for name in session if name not in _OWN_WORDS}
+        own = _OWN_WORDS - (set() if _is_plain(session.get("audio", {})) else {"audio"})
+        self.settings = {name: session[name] for name in session if name not in own}
 
     def _read_item(self, item: Any) -> None:
         if item["type"] == "function_call_output":
@@ -171,7 +187,7 @@ class LiveScene:
             WireMismatchError: What was sent is not what was recorded.
         """
         seen: list[LlmResponse] = []
-        with WireSocketServer(self.messages, deadline=20, tls=self.is_gemini) as server:
+        with WireSocketServer(self.messages, AS_SENT, deadline=20, tls=self.is_gemini) as server:
             make = gemini if self.is_gemini else openai
             extra = {"live_session": self.settings} if self.settings else {}
             async with opened(make(server, self.model, **extra), self.request) as connection:
@@ -197,6 +213,7 @@ class LiveScene:
                 )
             )
             for call in response.get_function_calls()
+            if (call.id or "") in self.answers
         ]
         if parts:
             await connection.send_content(types.Content(role="user", parts=parts))
@@ -204,6 +221,15 @@ class LiveScene:
 
 _NOT_LIVE = frozenset({"model", "generationConfig", "systemInstruction", "tools"})
 _OWN_WORDS = frozenset({"type", "instructions", "output_modalities", "audio", "tools"})
+
+
+def _is_plain(audio: Any) -> bool:
+    """Whether a session says of its sound no more than our own settings do."""
+    heard, spoken = audio.get("input", {}), audio.get("output", {})
+    turns = heard.get("turn_detection") or {}
+    known = {"create_response", "interrupt_response", "type"}
+    is_known = turns.keys() <= known and turns.get("type", "server_vad") == "server_vad"
+    return is_known and heard.keys() <= {"format", "transcription", "turn_detection"} and spoken.keys() <= {"format"}
 
 
 async def send(connection: BaseLlmConnection, said: Said) -> None:
@@ -296,10 +322,11 @@ def _google_outcome(data: Any, outcome: Outcome) -> None:
     outcome.spoken += content.get("outputTranscription", {}).get("text", "")
     outcome.heard += content.get("inputTranscription", {}).get("text", "")
     outcome.calls += [
-        (call["id"], call["name"], call["args"]) for call in data.get("toolCall", {}).get("functionCalls", [])
+        (call["id"], call["name"], call.get("args") or {}) for call in data.get("toolCall", {}).get("functionCalls", [])
     ]
     if "usageMetadata" in data:
-        outcome.usage.append((data["usageMetadata"]["promptTokenCount"], data["usageMetadata"]["totalTokenCount"]))
+        usage = data["usageMetadata"]
+        outcome.usage.append((usage.get("promptTokenCount", 0), usage.get("totalTokenCount", 0)))
     outcome.turns += bool(content.get("turnComplete"))
 
 
@@ -316,7 +343,7 @@ def _openai_outcome(data: Any, outcome: Outcome) -> None:
     elif kind == "response.done":
         response = data["response"]
         calls = [item for item in response["output"] if item["type"] == "function_call"]
-        outcome.calls += [(item["call_id"], item["name"], json.loads(item["arguments"])) for item in calls]
+        outcome.calls += [(item["call_id"], item["name"], json.loads(item["arguments"] or "{}")) for item in calls]
         if usage := response.get("usage"):
             outcome.usage.append((usage["input_tokens"], usage["total_tokens"]))
         outcome.turns += not calls

@@ -20,11 +20,9 @@ from runwright.model import LlmRequest
 from runwright.models.anthropic import Claude, PromptCache, schemas
 from runwright.models.anthropic.traits import traits
 from runwright.record import Record
-from runwright.testing.wire import FaultServer, WireServer, faults, json_answer, read_recording
+from runwright.testing.wire import FaultServer, faults, json_answer, read_recording
 from runwright.tools.agent_tool import AgentTool
 from tests.models.claude import (
-    AS_SENT,
-    Replay,
     Talk,
     answer,
     failing,
@@ -35,6 +33,7 @@ from tests.models.claude import (
     use,
     whole,
 )
+from tests.models.claude_replay import blocks_of, check
 from tests.models.recordings import recorded
 
 THOUGHT = {"type": "thinking", "thinking": "Let me look.", "signature": "EqEECkYICxgCKkAo+/=="}
@@ -62,61 +61,7 @@ def look(place: str) -> str:
 
 @pytest.mark.parametrize("path", recorded("anthropic"))
 async def test_a_recorded_conversation_comes_out_the_same(path: Path):
-    exchanges = read_recording(path)
-    if exchanges[0].request.path.endswith("/count_tokens"):
-        await _count(exchanges)
-        return
-    events, answers = await Replay(exchanges).hold()
-    said = whole(events)
-    assert len(said) == len(answers)
-    for event, given in zip(said, answers, strict=True):
-        assert _blocks(event) == [_known(block) for block in given["content"]]
-        assert event.model_version == given["model"]
-        assert event.finish_reason is types.FinishReason.STOP and event.error_code is None
-        usage, counted = event.usage_metadata, given["usage"]
-        assert usage is not None
-        assert usage.prompt_token_count == counted["input_tokens"]
-        assert (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) == counted["output_tokens"]
-        assert usage.total_token_count == counted["input_tokens"] + counted["output_tokens"]
-    if any(event.partial for event in events):
-        chunks = [part for event in events if event.partial for part in event.content.parts]
-        for thought in (True, None):
-            joined = "".join(part.text for part in chunks if part.thought is thought)
-            parts = [part for event in said for part in event.content.parts]
-            assert joined == "".join(part.text or "" for part in parts if part.thought is thought)
-
-
-async def _count(exchanges: list[Any]) -> None:
-    body = exchanges[0].request.json()
-    with WireServer(exchanges, AS_SENT) as server:
-        model = model_for(server.url, model=body["model"])
-        contents = [types.UserContent(one["content"][0]["text"]) for one in body["messages"]]
-        with pytest.raises(ModelBadRequestError, match="claude-does-not-exist") as raised:
-            await model.count_tokens(LlmRequest(contents=contents))
-        assert (raised.value.status, raised.value.provider) == (404, "anthropic")
-        await model.close()
-
-
-def _known(block: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in block.items() if value is not None}
-
-
-def _blocks(event: Event) -> list[dict[str, Any]]:
-    """The blocks that an event stands for, read from what is public of it."""
-    blocks: list[dict[str, Any]] = []
-    for part in event.content.parts:
-        kept = dict((part.part_metadata or {}).get("anthropic", {}))
-        if (call := part.function_call) is not None:
-            blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": call.args, **kept})
-        elif part.thought and kept["type"] == "thinking":
-            blocks.append({**kept, "thinking": part.text, "signature": part.thought_signature.decode()})
-        elif part.thought:
-            blocks.append({**kept, "data": part.thought_signature.decode()})
-        elif part.text is not None:
-            blocks.append({"type": "text", "text": part.text, **kept})
-        else:
-            blocks.append(kept)
-    return blocks
+    await check(read_recording(path))
 
 
 # --- what comes goes back ------------------------------------------------------------------------------------
@@ -190,7 +135,7 @@ async def test_citations_in_a_stream_are_kept():
     with FaultServer([made]) as server:
         async with Talk(model_for(server.url)) as talk:
             [said] = whole(await talk.say("Hi", stream=True))
-    assert _blocks(said) == [{"type": "text", "text": "An engine.", "citations": [{"type": "x"}]}]
+    assert blocks_of(said) == [{"type": "text", "text": "An engine.", "citations": [{"type": "x"}]}]
 
 
 @pytest.mark.parametrize("stream", [False, True])

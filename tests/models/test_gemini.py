@@ -1,71 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gemini over its own SDK: recorded conversations, held again by agents of ours."""
 
-import base64
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runwright import Agent, Event, InMemoryRunner
+from runwright import Agent, InMemoryRunner
 from runwright.models.gemini import Gemini
 from runwright.testing.wire import Comparison, Exchange, WireRequest, WireServer, json_answer, read_recording
-from tests.models.gemini_replay import Scene, answer_chunks, as_ours
+from tests.models.gemini_recorded import answer_chunks, as_ours
+from tests.models.gemini_replay import Scene, check, check_answer, check_answers
 from tests.models.recordings import recorded, recording
 
 
-def parts_of(chunks: list[Any]) -> list[Any]:
-    candidates = [chunk["candidates"][0] for chunk in chunks if chunk.get("candidates")]
-    return [part for candidate in candidates for part in candidate.get("content", {}).get("parts", [])]
-
-
-def text_in(parts: list[Any], *, thought: bool) -> str:
-    return "".join(part.get("text", "") for part in parts if bool(part.get("thought")) is thought)
-
-
-def check_answer(chunks: list[Any], event: Event) -> None:
-    """That an event says what the provider said."""
-    parts = parts_of(chunks)
-    said = [] if event.content is None else event.content.parts or []
-    for thought in (False, True):
-        ours = "".join(part.text or "" for part in said if bool(part.thought) is thought)
-        assert ours == text_in(parts, thought=thought)
-    calls = [(call.name, call.args) for call in event.get_function_calls()]
-    assert calls == [
-        (part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts if "functionCall" in part
-    ]
-    signatures = [base64.b64encode(part.thought_signature).decode() for part in said if part.thought_signature]
-    assert signatures == [part["thoughtSignature"] for part in parts if "thoughtSignature" in part]
-    usage = [chunk["usageMetadata"] for chunk in chunks if "usageMetadata" in chunk][-1]
-    assert event.usage_metadata is not None
-    shown = event.usage_metadata.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert shown == {name: value for name, value in usage.items() if name != "serviceTier"}
-    reasons = [chunk["candidates"][0].get("finishReason") for chunk in chunks if chunk.get("candidates")]
-    assert event.finish_reason == reasons[-1]
-    candidates = [candidate for chunk in chunks for candidate in chunk.get("candidates", ())]
-    said_why = [candidate["finishMessage"] for candidate in candidates if "finishMessage" in candidate]
-    assert event.error_code is None or event.error_message in said_why
-
-
-def check_answers(scene: Scene, events: list[Event]) -> None:
-    answers = [event for event in events if not event.partial and event.usage_metadata is not None]
-    assert len(answers) == len(scene.expected)
-    for chunks, event in zip(scene.expected, answers, strict=True):
-        check_answer(chunks, event)
-
-
-TRANSFER = "TestPluginCallbackIntegration_transfer_to_agent_tool"
-
-
-@pytest.mark.parametrize("path", [path for path in recorded("google", "gemini-go") if TRANSFER not in str(path)])
+@pytest.mark.parametrize("path", recorded("google", "gemini-go"))
 async def test_a_recorded_conversation_is_held_again(path: Path) -> None:
-    scene = Scene(read_recording(path))
-    check_answers(scene, await scene.play())
+    await check(read_recording(path))
 
 
 async def test_a_recorded_transfer_is_made_again() -> None:
-    exchanges = read_recording(recording(f"gemini-go/{TRANSFER}.httprr"))
+    exchanges = read_recording(recording("gemini-go/TestPluginCallbackIntegration_transfer_to_agent_tool.httprr"))
     # Its client says in words of its own, and with another tool, which agents there are and what they did.
     ignore = ["systemInstruction", "tools", "contents.[12].**"]
     with WireServer(exchanges, Comparison(ignore=ignore, normalise=as_ours)) as server:
@@ -116,7 +71,8 @@ async def test_a_conversation_with_the_providers_own_tools_is_held_again() -> No
     target = "/v1beta/models/gemini-2.5-flash:generateContent"
     request = WireRequest(method="POST", target=target, body=json.dumps(asked).encode())
     scene = Scene([Exchange(request=request, answer=json_answer(answer))])
-    events = await scene.play()
-    check_answers(scene, events)
+    held = await scene.hold()
+    check_answers(scene, held)
+    events = held.events
     assert [part.executable_code.code for part in events[-1].content.parts or () if part.executable_code] == ["1 + 1"]
     assert events[-1].avg_logprobs == -0.5

@@ -2,6 +2,7 @@
 """The loopback servers: what they replay, what they find different, and how their faults look to a client."""
 
 import asyncio
+import base64
 import gzip
 import http.client
 import json
@@ -236,3 +237,11 @@ def test_a_server_without_answers_is_an_error() -> None:
         FaultServer([])
     with pytest.raises(errors.ConfigurationError, match="with block"):
         _ = FaultServer([WireAnswer()]).url
+
+
+def test_a_body_may_be_base64_of_what_was_compressed():
+    body = base64.b64encode(gzip.compress(b'{"a": 1}')).decode()
+    response = {"status": {"code": 200}, "headers": {"Content-Encoding": ["gzip"]}, "body": {"base64_string": body}}
+    cassette = {"interactions": [{"request": {"method": "POST", "uri": "/x", "body": None}, "response": response}]}
+    [exchange] = read_vcr(json.dumps(cassette))
+    assert exchange.answer.body == b'{"a": 1}'

@@ -72,6 +72,7 @@ class Claude(BaseLlm):
             it is None, nothing is kept unless the app's ``context_cache_config`` asks for it.
         server_tools: Tools that the provider runs, in its own words, such as
             ``{"type": "web_search_20250305", "name": "web_search"}``.
+        parallel_tool_calls: Whether several tools may be called at once; None leaves that to the provider.
         betas: Names of the provider's betas to take part in.
         headers: Headers to send beside the SDK's.
         extra_body: What goes into each request as it is, such as ``{"container": "..."}`` or ``{"thinking": {...}}``.
@@ -90,6 +91,7 @@ class Claude(BaseLlm):
     max_tokens: int | None = None
     cache: PromptCache | bool | None = None
     server_tools: list[dict[str, Any]] = []
+    parallel_tool_calls: bool | None = None
     betas: list[str] = []
     headers: dict[str, str] = {}
     extra_body: dict[str, Any] = {}
@@ -172,6 +174,7 @@ class Claude(BaseLlm):
             max_tokens=self.max_tokens,
             cache=self._cache(request),
             server_tools=self.server_tools,
+            parallel_tool_calls=self.parallel_tool_calls,
             shape=sdk.transform_schema,
         )
         extra = self.extra_body if given is None else self.extra_body | (given.extra_body or {})

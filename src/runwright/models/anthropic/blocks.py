@@ -24,6 +24,14 @@ from runwright.types import (
 MALFORMED = "malformed_json"
 """The argument that holds what a model wrote as arguments where that is no JSON. No tool takes it, which it is told."""
 
+_USERS_BLOCKS = frozenset({"container_upload", "search_result"})
+"""The blocks that a user may say which no part has a field for."""
+
+_USERS_OWN = {
+    "text": {"cache_control"},
+    "image": {"cache_control"},
+    "document": {"cache_control", "citations", "context"},
+}
 _CONTAINER = f"{PROVIDER}_container"
 _CODE_RESULTS = ("code_execution_tool_result", "bash_code_execution_tool_result")
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
@@ -80,6 +88,25 @@ def block_of(part: Part) -> dict[str, Any] | None:
         return dict(rest)
     text = code_text(part)
     return None if text is None else {"type": "text", "text": text}
+
+
+def users_block(part: Part) -> dict[str, Any] | None:
+    """A block of the user's own that its part keeps whole, such as a search result; None for any other part."""
+    kept: Any = part.part_metadata.get(PROVIDER) if part.part_metadata else None
+    is_one = isinstance(kept, dict) and cast("dict[str, Any]", kept).get("type") in _USERS_BLOCKS
+    return dict(cast("dict[str, Any]", kept)) if is_one else None
+
+
+def users_own(part: Part, kind: str) -> dict[str, Any]:
+    """What a part of the user's says of its block beside what parts have fields for, such as what is to be cached.
+
+    Another agent's texts, which are retold as the user's, may keep more: what an assistant alone may say is left out.
+    """
+    kept: Any = part.part_metadata.get(PROVIDER) if part.part_metadata else None
+    if not isinstance(kept, dict):
+        return {}
+    known = _USERS_OWN.get(kind, set[str]())
+    return {name: value for name, value in cast("dict[str, Any]", kept).items() if name in known}
 
 
 def code_text(part: Part) -> str | None:

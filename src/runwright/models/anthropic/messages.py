@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from runwright.errors import ModelBadRequestError
-from runwright.models.anthropic.blocks import block_of, call_id, code_text
+from runwright.models.anthropic.blocks import block_of, call_id, code_text, users_block, users_own
 from runwright.models.anthropic.files import blob_block, file_block
 from runwright.models.unreadable import said_now, told_of
 from runwright.types import Blob, Content, FileData, FunctionCall, FunctionResponse, Part, text_of
@@ -89,13 +89,15 @@ def _block(part: Part, role: str, ids: _CallIds, is_new: bool) -> dict[str, Any]
         return _result(part.function_response, ids)
     if (file := part.inline_data or part.file_data) is not None:
         if role == "user":
-            return _file(file) if is_new else _file_or_words(file)
+            return _with_own(_file(file) if is_new else _file_or_words(file), part)
         return _text(f"[file: {file.display_name or file.mime_type or 'unknown'}]")  # the assistant can send none
     if role == "user" and (text := code_text(part)) is not None:
         return _text(text)
     if role == "user":
         # Blocks of the provider's own and thoughts are the assistant's; what others said is retold as text.
-        return _text(part.text) if part.text and part.text.strip() and not part.thought else None
+        if part.text and part.text.strip() and not part.thought:
+            return _with_own(_text(part.text), part)
+        return users_block(part)
     block = block_of(part)
     if block is not None and part.function_call is not None:
         block["id"] = ids.id_of(part.function_call)
@@ -111,6 +113,11 @@ def _file_or_words(file: Blob | FileData) -> dict[str, Any]:
         return _file(file)
     except ModelBadRequestError:
         return _text(told_of(file))
+
+
+def _with_own(block: dict[str, Any], part: Part) -> dict[str, Any]:
+    """A block of the user's with what its part says of it in the provider's own words."""
+    return block | users_own(part, block["type"]) if part.part_metadata else block
 
 
 def _text(text: str) -> dict[str, Any]:

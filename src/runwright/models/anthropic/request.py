@@ -40,6 +40,7 @@ _COUNTED = frozenset(
 )
 """What counting tokens takes of a request."""
 
+_NO_CALLS = {"type": "none"}
 _MOST_MARKS = 4
 _LEAST_BUDGET = 1024
 _BESIDE_BUDGET = 4096
@@ -93,6 +94,7 @@ def build_body(
     max_tokens: int | None,
     cache: PromptCache | None,
     server_tools: list[dict[str, Any]],
+    parallel_tool_calls: bool | None,
     shape: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> dict[str, Any]:
     """The body of a request, without ``stream``.
@@ -103,6 +105,7 @@ def build_body(
         max_tokens: How long an answer may be where the request does not say.
         cache: What is to be kept; None: nothing.
         server_tools: Tools that the provider runs, in its own words, beside those of the request.
+        parallel_tool_calls: Whether several tools may be called at once; None leaves that to the provider.
         shape: Makes a JSON Schema one that the provider takes.
 
     Raises:
@@ -118,6 +121,8 @@ def build_body(
     if thinking is not None:
         body["thinking"] = thinking
     body |= _tools_and_form(config, takes, thinking, effort, server_tools, shape)
+    if parallel_tool_calls is not None and body.get("tool_choice", _NO_CALLS) != _NO_CALLS:
+        body["tool_choice"] = {**body["tool_choice"], "disable_parallel_tool_use": not parallel_tool_calls}
     if system := system_text(config.system_instruction):
         body["system"] = system
     if cache is not None:
@@ -225,9 +230,9 @@ def _tool_choice(config: GenerateContentConfig, functions: list[dict[str, Any]])
         return None
     calling = config.tool_config.function_calling_config if config.tool_config is not None else None
     mode = calling.mode if calling is not None else None
-    if mode is FunctionCallingConfigMode.NONE:
-        return {"type": "none"}
-    if mode is not FunctionCallingConfigMode.ANY or calling is None:
+    if mode == FunctionCallingConfigMode.NONE:
+        return dict(_NO_CALLS)
+    if mode != FunctionCallingConfigMode.ANY or calling is None:
         return {"type": "auto"}
     allowed = [PLAIN_NAMES.shown(name) for name in calling.allowed_function_names or ()]
     if len(allowed) == 1:

@@ -140,10 +140,10 @@ def _heard(parts: list[Part], ids: CallIds, compatible: bool, *, is_new: bool) -
                 said.append({"type": "text", "text": f"This is file {name_of(file)}:"})
                 said.append(_part_or_words(file, compatible))
         elif (given := part.inline_data or part.file_data) is not None:
-            if is_new:
-                said.append(message_part(file_of(given), compatible=compatible))
-            else:
-                said.append(_part_or_words(given, compatible))
+            shown = message_part(file_of(given), compatible=compatible) if is_new else _part_or_words(given, compatible)
+            if shown["type"] == "image_url" and (detail := rest_of(part).get("detail")):
+                shown["image_url"]["detail"] = detail
+            said.append(shown)
         elif text := shown_text(part):
             said.append({"type": "text", "text": text})
     if not said:

@@ -145,7 +145,10 @@ def _heard(parts: list[Part], ids: CallIds, *, is_new: bool) -> list[dict[str, A
         if part.function_response is not None:
             items.append(_answered(part.function_response, ids))
         elif (given := part.inline_data or part.file_data) is not None:
-            said.append(input_item(file_of(given)) if is_new else _item_or_words(given))
+            item = input_item(file_of(given)) if is_new else _item_or_words(given)
+            if item["type"] == "input_image" and (detail := rest_of(part).get("detail")):
+                item["detail"] = detail
+            said.append(item)
         elif text := shown_text(part):
             said.append({"type": "input_text", "text": text})
     if len(said) == 1 and said[0]["type"] == "input_text":

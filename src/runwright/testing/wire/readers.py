@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of recorded exchanges: httprr traces, VCR cassettes, and the messages of WebSockets."""
 
+import base64
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -159,7 +160,10 @@ def _body(message: dict[str, Any]) -> bytes:
         return msgspec.json.encode(parsed)
     body: Any = message.get("body")
     if isinstance(body, Mapping):
-        body = cast("Mapping[str, Any]", body).get("string")
+        given = cast("Mapping[str, Any]", body)
+        body = given.get("string")
+        if body is None and given.get("base64_string") is not None:
+            return base64.b64decode(given["base64_string"])
     if body is None:
         return b""
     return body if isinstance(body, bytes) else str(body).encode()

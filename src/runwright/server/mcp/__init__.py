@@ -42,7 +42,9 @@ def to_mcp_server(
     of the protocol 2026-07-28 knows no connections: there, each call without a ``session_id`` begins a conversation,
     which the answer names to the client's model. Over HTTP without authentication, only a ``session_id`` that an answer
     named is taken: what one client calls a conversation must not lead another one into it. With the SDK's
-    authentication, each principal is a user, with conversations of its own.
+    authentication, each principal is a user, with conversations of its own. The SDK refuses websites where it listens
+    on loopback alone: put a check of ``Origin`` before its ASGI app elsewhere, as ``runwright mcp`` does. Conversations
+    in memory stay until the process ends: give a ``runner`` whose store deletes idle ones.
 
     What the agent asks its user is put to the client's user as a form (elicitation). Where the client cannot do that, a
     tool call that needs confirmation is not made, and the answer says so; a question that needs an answer is an error.

@@ -46,7 +46,8 @@ class McpToolset(BaseToolset):
 
     It connects when it is first asked, in each event loop anew, and again when the server went away. A call that may
     have reached the server is never repeated. ``close()`` may come from any task, thread and event loop, and ends the
-    server's process where it has one; what is asked later connects again.
+    server's process where it has one; what is asked later connects again. How long an answer over HTTP may be is not
+    limited: for a server that is not trusted, give an ``httpx_client_factory`` that limits it.
 
     Args:
         connection_params: How the server is reached: ``StdioConnectionParams``, ``StreamableHTTPConnectionParams`` or

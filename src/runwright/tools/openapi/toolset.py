@@ -37,7 +37,9 @@ class OpenAPIToolset(BaseToolset):
         spec_str: The document as text.
         spec_str_type: ``"json"`` or ``"yaml"``; None finds out.
         spec_path: The document's file.
-        spec_url: Where to fetch the document, when the tools are first asked for. Servers may be relative to it.
+        spec_url: Where to fetch the document, when the tools are first asked for. Servers may be relative to it. What
+            is fetched says where credentials go: for a document that others may change, give ``base_url``, and an
+            ``auth_scheme`` with its token's URL.
         base_url: The server, in place of those that the document names.
         auth_scheme: The OpenAPI security scheme of all operations, in place of those that they name. Without one, the
             credential is used by the operations whose own scheme it fits.

@@ -19,7 +19,7 @@ _NOT_SECRET = frozenset(
 )
 """What of ``AuthCredential.oauth2`` anybody may see."""
 
-AuthScheme: TypeAlias = Mapping[str, Any]
+AuthScheme: TypeAlias = dict[str, Any]
 """An OpenAPI security scheme: ``{"type": "apiKey", "in": "header", "name": "X-Key"}``."""
 
 

@@ -35,7 +35,7 @@ mcp_types = pytest.importorskip("mcp_types", reason="the extra mcp is not instal
 SERVER = Path(__file__).with_name("mcp_server.py")
 COMMAND = StdioServerParameters(command=sys.executable, args=[str(SERVER), "stdio"])
 STDIO = StdioConnectionParams(server_params=COMMAND, timeout=60)
-NAMES = ["add", "ask", "die", "fail", "greet", "header", "picture", "pid", "plan", "wait", "who"]
+NAMES = ["add", "ask", "climb", "die", "fail", "greet", "header", "picture", "pid", "plan", "wait", "who"]
 MANY = 30
 CHANGES = 20  # more than the connections that are kept
 AT_ONCE = 6

@@ -7,6 +7,7 @@ from runwright.agent import BaseAgent
 from runwright.errors import InputValidationError, InvocationNotFoundError
 from runwright.event import Event
 from runwright.flow.history import without_rewound
+from runwright.invocation import CALLS_TO_USER, QUESTIONS, ids_asked_about, questions_to_user
 from runwright.types import Content, FunctionResponse, copy_content
 
 
@@ -101,20 +102,30 @@ def _answered_call(events: Sequence[Event], message: Content | None) -> Event | 
 
 
 def _answered_calls(events: Sequence[Event], message: Content | None) -> list[Event]:
-    """The events with the calls that a message answers, the newest first."""
+    """The events with the calls that a message answers, the newest first.
+
+    Raises:
+        InputValidationError: The message answers calls of several invocations, one that the session does not hold, or
+            one that is not the user's to answer: a tool has answered it, the user is asked about it, or a model has
+            made it in the engine's name.
+    """
     wanted = {response.id for response in _responses(message)}
     found: list[Event] = []
     if not wanted:
         return found
+    tools_own: set[str | None] = set()
     for event in _newest_first(events):
-        here = {call.id for call in event.get_function_calls()} & wanted
+        calls = [call for call in event.get_function_calls() if call.id in wanted]
+        here = {call.id for call in calls}
         if not here:
+            tools_own |= _answered_or_asked_about(event)
             continue
         if found and event.invocation_id != found[0].invocation_id:
             raise InputValidationError(
                 "The message answers calls of several invocations: answer each in a message of its own"
             )
-        if made := here - (event.long_running_tool_ids or set()):
+        made = {call.id for call in calls if call.id in tools_own or call.name in CALLS_TO_USER}
+        if made := made - (event.long_running_tool_ids or set()):
             raise InputValidationError(
                 f"The message answers function call {', '.join(sorted(map(repr, made)))}, whose result is not the "
                 "user's to give: answer calls that are in event.long_running_tool_ids"
@@ -128,6 +139,17 @@ def _answered_calls(events: Sequence[Event], message: Content | None) -> list[Ev
         f"The message answers function call {missing}, which the session does not hold: take the id from the event "
         "with the call (event.get_function_calls())"
     )
+
+
+def _answered_or_asked_about(event: Event) -> set[str | None]:
+    """The ids of calls that tools have answered in an event, or that it asks the user about."""
+    if event.author == "user":
+        return set()
+    ids: set[str | None] = {response.id for response in event.get_function_responses()}
+    for question in questions_to_user(event):
+        if question.name in QUESTIONS:
+            ids.update(ids_asked_about(question, event))
+    return ids
 
 
 def _last_said(events: Sequence[Event]) -> Iterator[Event]:

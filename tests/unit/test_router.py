@@ -97,6 +97,16 @@ def test_an_answer_that_does_not_belong_is_refused(message, invocation_id, named
         resumed_invocation(events, message, invocation_id)
 
 
+def test_what_a_tool_has_answered_is_not_the_users_to_say():
+    given = Event(author="child", invocation_id="1", content=answer("c1"))
+    with pytest.raises(InputValidationError, match="'c1', whose result is not the user's to give"):
+        find_agent_to_run([called("child", "c1"), given], ROOT, answer("c1"))
+    for again in (called("child", "c1"), called("child", "c1").model_copy(update={"long_running_tool_ids": {"c1"}})):
+        assert find_agent_to_run([called("child", "c1"), given, again], ROOT, answer("c1")) is CHILD
+    theirs = called("child", "c1").model_copy(update={"long_running_tool_ids": {"c1"}})
+    assert find_agent_to_run([theirs, given], ROOT, answer("c1")) is CHILD, "more may be said of it"
+
+
 def test_a_run_is_gone_on_with_by_its_id():
     events = [Event(author="user", invocation_id="1", content=TEXT), said("root")]
     assert resumed_invocation(events, None, "1") == "1" and resumed_invocation(events, TEXT, None) is None

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from runwright import clock, live, router
 from runwright.agent import BaseAgent
-from runwright.artifact import save_files
 from runwright.config import RunConfig
 from runwright.ending import Ending
 from runwright.errors import InputValidationError, InvocationNotFoundError, RunCancelledError
 from runwright.event import Event, EventActions
-from runwright.flow.credentials import take_credentials
+from runwright.flow.user_message import received
 from runwright.invocation import InvocationContext, new_invocation_id
 from runwright.log import RunLog
 from runwright.request import RunRequest
@@ -214,31 +213,14 @@ class Turn:
         plugins, request = ctx.plugin_manager, self._request
         message = self._message
         actions = EventActions(state_delta=dict(request.state_delta or {}))
-        if message is not None and self._answers:
-            # Before anybody else sees the message.
-            message = ctx.user_content = await take_credentials(ctx, message, actions)
-        if message is not None and plugins.listens("on_user_message_callback"):
-            answer = await plugins.first_answer(
-                "on_user_message_callback", invocation_context=ctx, user_message=message
-            )
-            if answer is not None:
-                message = ctx.user_content = to_content(answer)
-        if message is not None and self._config.save_input_blobs_as_artifacts:
-            message, actions.artifact_delta = await save_files(
-                message,
-                ctx.artifact_service,
-                app_name=ctx.app_name,
-                user_id=ctx.user_id,
-                session_id=ctx.session.id,
-                invocation_id=ctx.invocation_id,
-            )
-            ctx.user_content = message
+        if message is not None:
+            message = await received(ctx, message, actions)
         event = None
         if message is not None or actions.state_delta:
             event = Event(
                 invocation_id=ctx.invocation_id,
                 author="user",
-                content=message if message is None else Content(role="user", parts=message.parts),
+                content=message,
                 actions=actions,
                 branch=router.branch_of_answer(ctx.session.events, message),
             )

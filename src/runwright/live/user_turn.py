@@ -3,15 +3,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from runwright.artifact import save_files
 from runwright.connection import RealtimeInput
 from runwright.errors import InputValidationError
 from runwright.event import Event, EventActions
-from runwright.flow.credentials import take_credentials
+from runwright.flow.user_message import received
 from runwright.invocation import CALLS_TO_USER, InvocationContext
 from runwright.live.queue import LiveRequest
 from runwright.live_types import AudioStreamEnd
-from runwright.types import Content, FunctionResponse, Part, copy_content, to_content
+from runwright.types import Content, FunctionResponse, Part, copy_content
 
 
 class UserTurns:
@@ -53,29 +52,11 @@ class UserTurns:
             InputValidationError: It answers a call that the session does not hold.
         """
         ctx, content = self._ctx, None
-        saved: dict[str, int] = {}
         actions = EventActions(state_delta=dict(request.state_delta or {}))
         if request.content is not None and (parts := self._open(request.content)):
-            # Before anybody else sees the message.
-            content = await take_credentials(ctx, Content(role="user", parts=parts), actions)
-            if ctx.plugin_manager.listens("on_user_message_callback"):
-                answer = await ctx.plugin_manager.first_answer(
-                    "on_user_message_callback", invocation_context=ctx, user_message=content
-                )
-                content = content if answer is None else to_content(answer)
-            if ctx.run_config.save_input_blobs_as_artifacts:
-                content, saved = await save_files(
-                    content,
-                    ctx.artifact_service,
-                    app_name=ctx.app_name,
-                    user_id=ctx.user_id,
-                    session_id=ctx.session.id,
-                    invocation_id=ctx.invocation_id,
-                )
-            content = ctx.user_content = Content(role="user", parts=content.parts)
-        if content is None and not request.state_delta:
+            content = await received(ctx, Content(role="user", parts=parts), actions)
+        if content is None and not actions.state_delta:
             return None
-        actions.artifact_delta = saved
         return Event(invocation_id=ctx.invocation_id, author="user", content=content, actions=actions)
 
     def _open(self, content: Content) -> list[Part]:

@@ -246,7 +246,7 @@ async def test_a_call_to_a_tool_that_does_not_exist_is_the_models_to_correct(api
 async def test_a_silent_stream_ends_at_the_deadline(api: Api) -> None:
     silent = faults.silent(spoken(api, *WORDS, stream=True), after=2)
     async with Scene(api, silent, stream=True) as scene:
-        events, failure = await scene.say("hello", model_timeout=0.3)
+        events, failure = await scene.say("hello", model_timeout=1.0)
         assert isinstance(failure, DeadlineExceededError)
         await scene.is_kept(events)
         after, nothing = await scene.say("again")

@@ -369,7 +369,7 @@ import asyncio
 from runwright import CodeExecutionInput, SandboxedCodeExecutor
 code = """
 import ctypes, os
-print(os.listdir('/work'), os.geteuid())
+print(os.listdir('/folder'), os.geteuid())
 open('made', 'w').write('1')
 for change in (lambda: os.rename('/etc', '/other'), lambda: os.mkdir('/usr2'), lambda: open('/code.py', 'w')):
     try:

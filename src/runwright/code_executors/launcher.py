@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 if sys.platform != "win32":
     import resource
 
-WORK, CODE, REPORT, INPUT, OUTPUT = "work", "code.py", "report.json", "input", "output"
+WORK, CODE, REPORT, INPUT, OUTPUT = "folder", "code.py", "report.json", "input", "output"
 """Where things lie in the folder that is given: what the code works in, it, what came of it, and files in and out."""
 
 COULD_NOT_START = 127

@@ -193,7 +193,7 @@ async def test_code_has_no_rights_beyond_a_plain_users(run: Run) -> None:
     code = """
 import ctypes, os
 print(os.geteuid() == 0)
-print(ctypes.CDLL(None).mount(b"tmpfs", b"/work", b"tmpfs", 0, None))
+print(ctypes.CDLL(None).mount(b"tmpfs", b"/folder", b"tmpfs", 0, None))
 print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))  # PR_GET_NO_NEW_PRIVS
 """
     assert (await run(code)).stdout == "False\n-1\n1\n"
@@ -206,7 +206,7 @@ import ctypes
 library = ctypes.CDLL(None)
 print(library.unshare(0x10000000))  # CLONE_NEWUSER
 print(library.unshare(0x10000000 | 0x20000))
-print(library.mount(b"tmpfs", b"/work", b"tmpfs", 0, b"size=10g"))
+print(library.mount(b"tmpfs", b"/folder", b"tmpfs", 0, b"size=10g"))
 """
     assert (await run(code)).stdout == "-1\n-1\n-1\n"
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import inspect
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,10 @@ pytest_plugins = ["tests.postgres"]
 
 settings.register_profile("deterministic", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.load_profile("deterministic")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has those that it starts in the background ignore Ctrl-C, and with them the programs that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOP_TURNS_TO_FINISH = 20
 SECONDS_TO_STOP = 2.0

@@ -6,9 +6,8 @@ from typing import Any
 
 from runwright.event import LlmResponse
 from runwright.models.gemini.live_setup import is_audio
-from runwright.models.gemini.response import read_part, usage_details
+from runwright.models.gemini.response import read_part, read_usage
 from runwright.types import Content, FunctionCall, Part, Transcription
-from runwright.types import GenerateContentResponseUsageMetadata as Usage
 
 _PASSED_ON = {
     "go_away": "go_away",
@@ -49,7 +48,7 @@ class LiveAnswers:
             if (value := getattr(message, name)) is not None:
                 shown = value.model_dump(mode="json", by_alias=True, exclude_none=True)
                 responses.append(self._response(**{field: shown}))
-        if (usage := _usage(message.usage_metadata)) is not None:
+        if (usage := read_usage(message.usage_metadata, answer="response")) is not None:
             if not responses or responses[-1].partial:
                 responses.append(self._response())
             responses[-1].usage_metadata = usage
@@ -154,23 +153,3 @@ def _transcription(given: Any) -> Transcription:
 
 def _name(value: Any) -> str | None:
     return None if value is None else str(value.value)
-
-
-def _usage(usage: Any) -> Usage | None:
-    """The Live API's usage, whose names for what came out are others."""
-    if usage is None:
-        return None
-    made = Usage(
-        prompt_token_count=usage.prompt_token_count,
-        candidates_token_count=usage.response_token_count,
-        total_token_count=usage.total_token_count,
-        cached_content_token_count=usage.cached_content_token_count,
-        thoughts_token_count=usage.thoughts_token_count,
-        tool_use_prompt_token_count=usage.tool_use_prompt_token_count,
-        traffic_type=_name(usage.traffic_type),
-    )
-    made.prompt_tokens_details = usage_details(usage.prompt_tokens_details)
-    made.candidates_tokens_details = usage_details(usage.response_tokens_details)
-    made.cache_tokens_details = usage_details(usage.cache_tokens_details)
-    made.tool_use_prompt_tokens_details = usage_details(usage.tool_use_prompt_tokens_details)
-    return made

@@ -18,7 +18,7 @@ _BESIDE = ("grounding_metadata", "citation_metadata", "logprobs_result")
 
 def read_answer(answer: Any) -> LlmResponse:
     """A whole answer, or one chunk of it, as our response; safety blocks and the like are in its ``error_code``."""
-    response = LlmResponse(model_version=answer.model_version, usage_metadata=_usage(answer.usage_metadata))
+    response = LlmResponse(model_version=answer.model_version, usage_metadata=read_usage(answer.usage_metadata))
     if not answer.candidates:
         _read_block(answer.prompt_feedback, response)
         return response
@@ -63,29 +63,31 @@ def read_part(part: Any) -> Part:
     return Part.model_validate(part.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
-def _usage(usage: Any) -> Usage | None:
+def read_usage(usage: Any, *, answer: str = "candidates") -> Usage | None:
+    """What a request used.
+
+    Args:
+        usage: The SDK's object.
+        answer: What the API calls what came out: the Live API says ``response``.
+    """
     if usage is None:
         return None
-    made = Usage(
+    return Usage(
         prompt_token_count=usage.prompt_token_count,
-        candidates_token_count=usage.candidates_token_count,
+        candidates_token_count=getattr(usage, f"{answer}_token_count"),
         total_token_count=usage.total_token_count,
         cached_content_token_count=usage.cached_content_token_count,
         thoughts_token_count=usage.thoughts_token_count,
         tool_use_prompt_token_count=usage.tool_use_prompt_token_count,
         traffic_type=None if usage.traffic_type is None else str(usage.traffic_type.value),
+        prompt_tokens_details=_details(usage.prompt_tokens_details),
+        candidates_tokens_details=_details(getattr(usage, f"{answer}_tokens_details")),
+        cache_tokens_details=_details(usage.cache_tokens_details),
+        tool_use_prompt_tokens_details=_details(usage.tool_use_prompt_tokens_details),
     )
-    for name in (
-        "prompt_tokens_details",
-        "candidates_tokens_details",
-        "cache_tokens_details",
-        "tool_use_prompt_tokens_details",
-    ):
-        setattr(made, name, usage_details(getattr(usage, name)))
-    return made
 
 
-def usage_details(details: Any) -> list[dict[str, Any]] | None:
+def _details(details: Any) -> list[dict[str, Any]] | None:
     """How many tokens were of which kind."""
     return None if details is None else [_detail(one) for one in details]
 
